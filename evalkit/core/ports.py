@@ -1,0 +1,151 @@
+"""What the climb needs of the world: small Protocols, met by shape."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from evalkit.core.ladder import Try
+from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt, Solution, Verdict
+
+T = TypeVar("T")
+
+
+class Model(Protocol):
+    """A rung's model."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether answers are scripted or replayed (invariant 8)."""
+        ...
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Ask once (retrying the transport). Raises ModelError on an outage."""
+        ...
+
+    async def check(self) -> None:
+        """Find out, without spending, that asking can work. Raises ConfigError or ModelError if not."""
+        ...
+
+
+class Strategy(Protocol):
+    """Writes an attempt's messages and takes the candidate out of what comes back. Pure."""
+
+    def prompt(self, instance: Instance, history: Sequence[Attempt], step: Try) -> Prompt:
+        """The messages of this attempt."""
+        ...
+
+    def candidate(self, instance: Instance, completion: Completion) -> Candidate:
+        """What is to be judged, or why there is nothing."""
+        ...
+
+
+class Verifier(Protocol):
+    """Judges candidates. Raises GraderError or SandboxError when it could not judge (invariant 2)."""
+
+    async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
+        """The verdict on one candidate."""
+        ...
+
+    def covers(self, instance: Instance) -> str:
+        """Empty if this verifier can judge the instance, else one line saying what is missing."""
+        ...
+
+
+class Journal(Protocol):
+    """Effects that happen once."""
+
+    async def once(
+        self, key: str, kind: type[T], effect: Callable[..., Awaitable[T]], *args: object
+    ) -> T:
+        """The recorded result under `key`, or run the effect, record it on disk, and return it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a command in a sandbox may use."""
+
+    seconds: float = 10.0
+    memory_mb: int = 512
+    processes: int = 32
+    file_mb: int = 16  # the largest single file
+    scratch_mb: int = 64  # the private tmpfs
+    output_kb: int = 256  # of stdout and of stderr, each
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a command in a sandbox did. `stopped` is "", "timeout", "memory" or "output"."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command for a sandbox: argv, stdin and files laid into its working folder (relative path: text).
+
+    argv[0] `python` means the sandbox's own Python, with pytest importable.
+    """
+
+    argv: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    stdin: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+
+class Sandbox(Protocol):
+    """Runs what a model wrote, without network, on a pristine folder that is gone afterwards."""
+
+    @property
+    def confined(self) -> bool:
+        """Whether the candidate is really shut in; False marks the run."""
+        ...
+
+    async def run(self, job: Job) -> Execution:
+        """Run the job to its end or its limits. Raises SandboxError if it could not be run."""
+        ...
+
+    async def check(self) -> None:
+        """Prove that the sandbox works here. Raises SandboxError with what to do if not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an in-process provider answers; token counts are None where unknown."""
+
+    text: str
+    finish_reason: str = "stop"
+    tokens_prompt: int | None = None
+    tokens_completion: int | None = None
+
+
+class Generator(Protocol):
+    """An in-process provider (local, scripted, replayed) behind the litellm adapter's bridge.
+
+    Raises a ModelError of core/errors.py, like a remote provider would answer with an HTTP status.
+    """
+
+    simulated: bool
+
+    async def generate(
+        self, name: str, messages: Sequence[Message], params: Mapping[str, object], asked: Prompt
+    ) -> Reply:
+        """Answer `messages` as model `name` (without the provider prefix)."""
+        ...
+
+    async def check(self, name: str) -> None:
+        """Find out that `name` can answer. Raises ConfigError if not."""
+        ...
+
+
+class Observer(Protocol):
+    """Sees each climb end: a progress bar, a run folder, a tracker."""
+
+    def climbed(self, solution: Solution) -> None:
+        """Called on the event loop's thread, once a climb; must not block."""
+        ...

@@ -1,0 +1,47 @@
+"""A rubric: rules as data, and the pure judgement of a candidate by them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One place where a rule does not hold; `line` counts from 1. `detail` completes the rule's message."""
+
+    detail: str = ""
+    line: int | None = None
+    excerpt: str = ""
+
+
+class Check(Protocol):
+    """A rule kind's own part: what in a candidate breaks the rule (nothing: the rule holds)."""
+
+    def violations(self, candidate: str) -> list[Violation]:
+        """All places that break the rule, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule with its examples. `check` is the object of the rule's kind (core/rules)."""
+
+    id: str
+    kind: str
+    check: Check
+    message: str
+    description: str = ""
+    weight: float = 1.0
+    required: bool = True
+    tags: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+    reject: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """Rules, and when they accept: all required ones (threshold None), or a share of the weights, 0 to 1."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    description: str = ""
+    threshold: float | None = None

@@ -1,0 +1,224 @@
+"""What happened, as frozen facts: instance, prompt, completion, candidate, verdict, attempt, solution."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from evalkit.core.failure import Failure
+from evalkit.core.rubric import Rubric
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call of the candidate and what it should return (or raise).
+
+    `args` and `kwargs` are JSON values; `returns` is compared as JSON (a tuple equals a list); `raises` is an
+    exception's class name; `setup` is SQL that runs before the candidate's query (`sqlite` only).
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    returns: Any = None
+    raises: str | None = None
+    setup: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """How an instance's candidates are tested in a sandbox; exactly one kind's fields are set.
+
+    kind `cases`: `call` (a function's name) and `cases`. kind `sqlite`: `setup` (SQL) and `cases`, whose
+    `returns` are the candidate query's rows; `ordered` says whether their order counts. kind `pytest`: `code`
+    (a test file; the candidate is importable as `candidate`) and optionally `names`, the tests that must be
+    seen to pass. kind `command`: `command` (argv), accepted when it exits with 0; the candidate lies in
+    `candidate.<suffix>`.
+    """
+
+    kind: str
+    call: str = ""
+    cases: tuple[Case, ...] = ()
+    setup: str = ""
+    ordered: bool = True
+    tolerance: float = 1e-9
+    code: str = ""
+    names: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    timeout_s: float | None = None
+
+    __test__ = False  # pytest: this is no test class
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One problem. `answer` says how a candidate is taken out of a completion; `files` are context."""
+
+    id: str
+    prompt: str
+    answer: str = "text"
+    tags: tuple[str, ...] = ()
+    difficulty: str = ""
+    rubric: Rubric | None = None
+    tests: Tests | None = None
+    good: tuple[str, ...] = ()
+    bad: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Instances in file order, with a digest (sha256 hex) of all that they hold, rubrics included."""
+
+    name: str
+    digest: str
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat; `role` is `system`, `user` or `assistant`."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is asked. Instance, epoch and attempt number say who asks; they are not part of the digest."""
+
+    messages: tuple[Message, ...]
+    instance_id: str = ""
+    epoch: int = 1
+    number: int = 1
+    dropped: tuple[str, ...] = ()  # what the budgets cut: files, findings
+
+    @property
+    def digest(self) -> str:
+        """sha256 of roles and contents, 16 hex digits."""
+        parts = "\x1e".join(f"{message.role}\x1f{message.content}" for message in self.messages)
+        return sha256(parts.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A model's answer, raw. `cost_usd` and token counts are None where unknown, never a made-up zero.
+
+    `failure` is set where the model gave no usable text (`empty_response`, `refused`, `context_window`,
+    `model_unavailable`); an outage is an exception instead. `seconds` is the wall time of the last request,
+    `requests` counts all that were sent, retries included.
+    """
+
+    text: str
+    model: str = ""
+    finish_reason: str = ""
+    tokens_prompt: int | None = None
+    tokens_completion: int | None = None
+    cost_usd: float | None = None
+    seconds: float = 0.0
+    requests: int = 1
+    failure: Failure | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The text that is judged; `failure` says why there is none (`empty_response`, `no_answer`, …)."""
+
+    text: str
+    language: str = ""  # of the code block, as the instance's `answer` names it; "" for plain text
+    failure: Failure | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule or test holds against a candidate, worded as feedback to the model."""
+
+    rule: str
+    message: str
+    required: bool = True
+    line: int | None = None
+    excerpt: str = ""
+
+
+class Outcome(StrEnum):
+    """How one test ended; `missing` was asked for and not seen to run."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """One test by name; `message` is one or a few lines for feedback."""
+
+    name: str
+    outcome: Outcome
+    message: str = ""
+
+    __test__ = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Accepted or not, why, and the evidence. `score` is the weighted share of rules that hold, 0 to 1."""
+
+    accepted: bool
+    failure: Failure | None = None
+    findings: tuple[Finding, ...] = ()
+    score: float = 0.0
+    rules_passed: int = 0
+    rules_total: int = 0
+    tests: tuple[TestResult, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One completion on one rung, judged. `number` counts over the climb from 1, `on_rung` on its rung."""
+
+    number: int
+    rung: str
+    on_rung: int
+    prompt: Prompt
+    completion: Completion
+    candidate: Candidate
+    verdict: Verdict
+
+    @property
+    def skipped(self) -> bool:
+        """Whether the rung could not be asked at all, so that this counts as no attempt."""
+        return self.completion.failure is Failure.MODEL_UNAVAILABLE
+
+
+class Status(StrEnum):
+    """How a climb ended: never mix what models failed with what the world failed (invariant 1)."""
+
+    SOLVED = "solved"
+    UNSOLVED = "unsolved"
+    UNFINISHED = "unfinished"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A climb's end. `reason` is the ladder's word for why it stopped; `error` an outage's one line."""
+
+    instance_id: str
+    epoch: int
+    status: Status
+    reason: str
+    attempts: tuple[Attempt, ...] = ()
+    failure: Failure | None = None
+    error: str = ""
+
+    @property
+    def asked(self) -> tuple[Attempt, ...]:
+        """The attempts that a model answered: rungs skipped as unavailable are not among them."""
+        return tuple(attempt for attempt in self.attempts if not attempt.skipped)

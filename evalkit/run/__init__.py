@@ -1,0 +1,1 @@
+"""Async orchestration over ports: one climb, one run, its preflight."""
