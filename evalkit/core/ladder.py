@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalkit.core.failure import Failure
 
@@ -79,14 +80,21 @@ class Ladder:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
-    """Ask this rung next. `number` counts over the climb from 1, `on_rung` on the rung."""
+class Step:
+    """Where an attempt is made. `number` counts over the climb from 1, `on_rung` on its rung from 1."""
 
     rung: str
     number: int
     on_rung: int
     settings: Rung
-    prompt: "Prompt | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Ask this next."""
+
+    step: Step
+    prompt: "Prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +102,81 @@ class Stop:
     """The climb ends; `reason` is accepted, max_attempts, ladder_exhausted, policy or no_model."""
 
     reason: str
+
+
+def next_step(
+    ladder: Ladder,
+    max_attempts: int,
+    history: "Sequence[Attempt]",
+    ask: "Callable[[Step], Prompt]",
+) -> Try | Stop:
+    """Decide what comes next from what happened; deterministic, so that a resumed climb decides alike.
+
+    `ask` words the prompt of a step (pure too): it is needed here because a prompt that the same model was
+    asked already, at temperature 0, is not asked again; the ladder escalates instead (invariant 6).
+    """
+    if history and history[-1].verdict.accepted:
+        return Stop("accepted")
+    made = sum(not attempt.skipped for attempt in history)
+    if made >= max_attempts:
+        return Stop("max_attempts")
+    if history and _then(ladder, history[-1]) is Then.STOP:
+        return Stop("policy")
+    for name in _rungs_from(ladder, history):
+        rung = ladder.rungs[name]
+        on_rung = 1 + sum(attempt.rung == name for attempt in history)
+        step = Step(name, len(history) + 1, on_rung, rung)
+        prompt = ask(step)
+        if not _asked_before(rung, name, prompt, history):
+            return Try(step, prompt)
+    return Stop("ladder_exhausted" if made else "no_model")
+
+
+def policy(on: dict[str, str]) -> dict[Failure, Then]:
+    """Read a policy as settings word it. Raises ValueError that names the nearest valid word."""
+    return {_word(Failure, key, "failure class"): _word(Then, value, "policy") for key, value in on.items()}
+
+
+def _then(ladder: Ladder, last: "Attempt") -> Then:
+    failure = last.verdict.failure
+    if failure is None:
+        return Then.RETRY
+    rung = ladder.rungs[last.rung]
+    return {**DEFAULT_POLICY, **policy(ladder.on), **policy(rung.on)}.get(failure, Then.RETRY)
+
+
+def _rungs_from(ladder: Ladder, history: "Sequence[Attempt]") -> list[str]:
+    """The rungs that may be asked, nearest first."""
+    names = list(ladder.rungs)
+    if not history:
+        return names
+    last = history[-1]
+    here = names.index(last.rung)
+    used = sum(attempt.rung == last.rung for attempt in history)
+    stay = _then(ladder, last) is Then.RETRY and used < ladder.rungs[last.rung].attempts
+    return names[here if stay else here + 1 :]
+
+
+def _asked_before(rung: Rung, name: str, prompt: "Prompt", history: "Sequence[Attempt]") -> bool:
+    """Whether this model answered this prompt already and would, greedily, give the same answer."""
+    if rung.temperature > 0:
+        return False
+    return any(attempt.rung == name and attempt.prompt.digest == prompt.digest for attempt in history)
+
+
+def _at_least(key: str, value: float, least: float) -> None:
+    if value < least:
+        raise ValueError(f"{key} is {value!r}; it must be at least {least}")
+
+
+W = TypeVar("W", bound=StrEnum)
+
+
+def _word(words: type[W], value: str, what: str) -> W:
+    try:
+        return words(value)
+    except ValueError:
+        known = [str(word) for word in words]
+        near = get_close_matches(value, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+        raise ValueError(f"{value!r} is no {what}; {hint}") from None

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from evalkit.core.ladder import Try
+from evalkit.core.ladder import Step
 from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt, Solution, Verdict
+from evalkit.core.summary import Summary
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ class Model(Protocol):
 class Strategy(Protocol):
     """Writes an attempt's messages and takes the candidate out of what comes back. Pure."""
 
-    def prompt(self, instance: Instance, history: Sequence[Attempt], step: Try) -> Prompt:
+    def prompt(self, instance: Instance, history: Sequence[Attempt], step: Step) -> Prompt:
         """The messages of this attempt."""
         ...
 
@@ -148,4 +149,45 @@ class Observer(Protocol):
 
     def climbed(self, solution: Solution) -> None:
         """Called on the event loop's thread, once a climb; must not block."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run is, before its first result; what trackers need to show it.
+
+    `key` is the fingerprint (12 hex digits) and names `folder`. `params` are the choices and every resolved
+    leaf, dotted. `tags` hold the `evalkit.*` tags that are known at the start.
+    """
+
+    key: str
+    name: str
+    kind: str  # run, sweep, phase, ramp, comparison
+    folder: str
+    experiment: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    dataset: str
+    dataset_digest: str
+    instances: int
+    climbs: int  # instances x epochs
+
+
+class Tracker(Protocol):
+    """Shows a run to the world while it goes; must not block the event loop nor end the run if it fails."""
+
+    def start(self, run: RunRecord) -> None:
+        """Open (or, resuming, find again by key) the run."""
+        ...
+
+    def climbed(self, solution: Solution) -> None:
+        """Note one climb's end: `progress.*` metrics, buffered; a trace where wanted."""
+        ...
+
+    def finish(self, summary: Summary) -> str:
+        """Publish what the run folder holds and wait for it. Empty, or one line saying what did not arrive."""
+        ...
+
+    def check(self) -> None:
+        """Find out that the store answers. Raises TrackerError with what to do if not."""
         ...
