@@ -1,0 +1,87 @@
+"""The command line: one module a command, imported when it is called; errors become exit codes here only."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from evalkit import __version__
+from evalkit.core.errors import EvalkitError
+
+COMMANDS = {
+    "run": "instances climb the ladder; the same command again resumes",
+    "sweep": "every cell of sweeps/NAME.yaml as a run of its own",
+    "runs": "the runs in the tracking store",
+    "doctor": "is everything that this config needs there?",
+    "dataset": "check, show or sample a dataset",
+    "rubric": "test or show rubrics",
+    "models": "fetch the embedded models",
+    "publish": "bring journals to MLflow that could not be published when they ran",
+    "ui": "the MLflow UI over the configured store",
+}
+HYDRA = frozenset({"run", "sweep", "doctor"})  # their arguments are Hydra's, not argparse's
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (docs/exit-codes.md)."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    # Both are read when the libraries are imported; see docs/decisions/0004-quiet-libraries.md.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        return _dispatch(args)
+    except EvalkitError as error:
+        return fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return fail("interrupted. Nothing recorded is lost: the same command continues.", INTERRUPTED)
+    except BrokenPipeError:  # `evalkit runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def fail(message: str, code: int) -> int:
+    """Say what went wrong on stderr; returns `code`."""
+    print(f"evalkit: {message}", file=sys.stderr)
+    return code
+
+
+def _dispatch(args: list[str]) -> int:
+    if args and args[0] in ("-sc", "--shell-completion"):
+        return int(import_module("evalkit.cli.completion").main(args))
+    if args and args[0] in HYDRA:
+        return int(import_module(f"evalkit.cli.{args[0]}").main(args[1:]))
+    if args and args[0] in COMMANDS:
+        return _ordinary(args[0], args[1:])
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(args)
+    if rest or not args:
+        parser.print_help()
+        return 2 if rest else 0
+    return int(parsed.code)
+
+
+def _ordinary(name: str, args: list[str]) -> int:
+    module = import_module(f"evalkit.cli.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"evalkit {name}",
+        description=module.__doc__,
+        epilog=f"example: {module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(args)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    commands = "\n".join(f"  {name:9} {text}" for name, text in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="evalkit",
+        description="Which ladder of models, prompt, context size and attempts solves your tasks, at what price?",
+        epilog=f"commands:\n{commands}\n\nexample: evalkit run ladder=local dataset=starter sample.size=5",
+        usage="evalkit COMMAND [OVERRIDE…]   (evalkit COMMAND --help says more)",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"evalkit {__version__}")
+    return parser

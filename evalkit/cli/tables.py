@@ -1,0 +1,44 @@
+"""The same rows as a table for people, or as JSON or CSV for programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FORMATS = ("table", "json", "csv")
+
+
+def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "", form: str = "table") -> None:
+    """Print rows. `columns` maps a row's key to its heading; JSON prints the rows whole."""
+    if form == "json":
+        print(json.dumps(list(rows), indent=2, default=str))
+    elif form == "csv":
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows([cell(row.get(key)) for key in columns] for row in rows)
+    else:
+        _table(rows, columns, title)
+
+
+def cell(value: Any) -> str:
+    """A value as a person reads it; unknown is a dash, never a zero."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str) -> None:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  rich costs 60 ms, which `--format json` need not pay
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left")
+    for heading in columns.values():
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(key))) for key in columns))
+    Console().print(table)
