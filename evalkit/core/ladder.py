@@ -90,10 +90,9 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class Try(Step):
     """Ask this next."""
 
-    step: Step
     prompt: "Prompt"
 
 
@@ -128,7 +127,7 @@ def next_step(
         step = Step(name, len(history) + 1, on_rung, rung)
         prompt = ask(step)
         if not _asked_before(rung, name, prompt, history):
-            return Try(step, prompt)
+            return Try(name, step.number, on_rung, rung, prompt)
     return Stop("ladder_exhausted" if made else "no_model")
 
 

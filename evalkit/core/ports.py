@@ -31,7 +31,7 @@ class Model(Protocol):
 class Strategy(Protocol):
     """Writes an attempt's messages and takes the candidate out of what comes back. Pure."""
 
-    def prompt(self, instance: Instance, history: Sequence[Attempt], step: Step) -> Prompt:
+    def prompt(self, instance: Instance, history: Sequence[Attempt], epoch: int, step: Step) -> Prompt:
         """The messages of this attempt."""
         ...
 

@@ -1,11 +1,13 @@
 """What a run comes to: counts, rates with intervals, cost, and one light row an instance."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean, quantiles
 
+from evalkit.core.ladder import Ladder
 from evalkit.core.stats import Interval, wilson
-from evalkit.core.types import Solution, Status
+from evalkit.core.types import Attempt, Completion, Solution, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class RungRow:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRow:
-    """One climb, light enough to keep for every instance of a large run. `tags` and `difficulty` as given."""
+    """One climb, light enough to keep for every instance of a large run."""
 
     instance_id: str
     epoch: int
@@ -49,8 +51,24 @@ class InstanceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a run before it starts."""
+
+    key: str
+    name: str
+    dataset: DatasetFacts
+    ladder: str
+    simulated: bool
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """summary.json. `status` is complete, unfinished, paused or stopped; `why` its one line."""
+    """summary.json. `status` is complete, unfinished, paused or stopped; `why` its one line.
+
+    `solved_rate` counts solved and unsolved climbs only: unfinished and quarantined ones are no evidence about
+    the models, and stand in `counts`.
+    """
 
     key: str
     name: str
@@ -60,7 +78,7 @@ class Summary:
     ladder: str
     counts: Mapping[str, int]
     solved_rate: Interval | None
-    attempts: Mapping[str, object]
+    attempts: Mapping[str, float | Mapping[str, int] | None]
     by_rung: tuple[RungRow, ...]
     failures: Mapping[str, int]
     cost_usd: float | None
@@ -74,4 +92,163 @@ class Summary:
     instances: tuple[InstanceRow, ...] = ()
 
 
-__all__ = ["Counter", "DatasetFacts", "InstanceRow", "Interval", "RungRow", "Solution", "Summary", "wilson"]
+class Total:
+    """A sum that is unknown as soon as one part is: unknown is said, never counted as zero."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+        self._known = True
+
+    def add(self, part: float | None) -> None:
+        """Add one part."""
+        if part is None:
+            self._known = False
+        else:
+            self._sum += part
+
+    @property
+    def value(self) -> float | None:
+        """The sum, or None where a part was unknown."""
+        return self._sum if self._known else None
+
+
+class Tally:
+    """Adds climbs up as they end, keeping a light row of each."""
+
+    def __init__(self, ladder: Ladder) -> None:
+        self._ladder = ladder
+        self.rows: list[InstanceRow] = []
+        self.counts: Counter[str] = Counter({str(status): 0 for status in Status})
+        self._failures: Counter[str] = Counter()
+        self._attempts: Counter[str] = Counter()
+        self._solved: Counter[str] = Counter()
+        self._seconds: Counter[str] = Counter()
+        self._costs = {name: Total() for name in ladder.rungs}
+        self._skipped: dict[str, str] = {}
+        self.cost, self.prompt, self.completion = Total(), Total(), Total()
+
+    def spend(self, completion: Completion) -> None:
+        """Count what a completion cost, whether or not its climb is ever finished."""
+        if completion.requests:
+            self.cost.add(completion.cost_usd)
+            self.prompt.add(completion.tokens_prompt)
+            self.completion.add(completion.tokens_completion)
+
+    def add(self, solution: Solution) -> None:
+        """Count one climb."""
+        self.counts[solution.status] += 1
+        self.rows.append(row(solution))
+        if solution.failure is not None:
+            self._failures[solution.failure] += 1
+        for attempt in solution.attempts:
+            self._add_attempt(attempt)
+
+    def _add_attempt(self, attempt: Attempt) -> None:
+        if attempt.skipped:
+            self._skipped.setdefault(attempt.rung, attempt.completion.detail)
+            return
+        self._attempts[attempt.rung] += 1
+        self._solved[attempt.rung] += attempt.verdict.accepted
+        self._seconds[attempt.rung] += attempt.completion.seconds  # type: ignore[assignment]  # a Counter of seconds
+        self._costs[attempt.rung].add(attempt.completion.cost_usd)
+        if attempt.verdict.failure is not None:
+            self._failures[attempt.verdict.failure] += 1
+
+    def summary(self, facts: Facts, *, status: str, why: str, wall_seconds: float) -> Summary:
+        """The summary of all that was added so far."""
+        judged = [row for row in self.rows if row.status in (Status.SOLVED, Status.UNSOLVED)]
+        solved = self.counts[Status.SOLVED]
+        cost = self.cost.value
+        return Summary(
+            key=facts.key,
+            name=facts.name,
+            status=status,
+            simulated=facts.simulated,
+            dataset=facts.dataset,
+            ladder=facts.ladder,
+            counts=dict(self.counts),
+            solved_rate=wilson(solved, len(judged)),
+            attempts=_attempts(judged),
+            by_rung=tuple(self._rung(name) for name in self._ladder.rungs),
+            failures=dict(self._failures.most_common()),
+            cost_usd=cost,
+            cost_usd_per_solved=None if cost is None or not solved else cost / solved,
+            tokens={"prompt": _whole(self.prompt.value), "completion": _whole(self.completion.value)},
+            seconds=_seconds(judged),
+            wall_seconds=wall_seconds,
+            skipped_rungs=dict(self._skipped),
+            why=why,
+            tags=dict(facts.tags),
+            instances=tuple(sorted(self.rows, key=lambda row: (row.instance_id, row.epoch))),
+        )
+
+    def _rung(self, name: str) -> RungRow:
+        return RungRow(
+            name=name,
+            model=self._ladder.rungs[name].model,
+            attempts=self._attempts[name],
+            solved=self._solved[name],
+            cost_usd=self._costs[name].value,
+            seconds=float(self._seconds[name]),
+        )
+
+
+def row(solution: Solution) -> InstanceRow:
+    """A climb's light row. `attempts_needed` is set only where it was solved."""
+    asked = solution.asked
+    solved = solution.status is Status.SOLVED
+    cost, prompt, completion = Total(), Total(), Total()
+    for attempt in asked:
+        cost.add(attempt.completion.cost_usd)
+        prompt.add(attempt.completion.tokens_prompt)
+        completion.add(attempt.completion.tokens_completion)
+    error_type, final_error = _error(solution)
+    return InstanceRow(
+        instance_id=solution.instance_id,
+        epoch=solution.epoch,
+        solved=solved,
+        status=solution.status,
+        attempts=len(asked),
+        attempts_needed=len(asked) if solved else None,
+        rung=asked[-1].rung if solved else None,
+        error_type=error_type,
+        final_error=final_error,
+        time_seconds=sum(attempt.completion.seconds + attempt.verdict.seconds for attempt in asked),
+        cost_usd=cost.value,
+        tokens_prompt=_whole(prompt.value),
+        tokens_completion=_whole(completion.value),
+    )
+
+
+def _error(solution: Solution) -> tuple[str | None, str | None]:
+    if solution.status is Status.SOLVED:
+        return None, None
+    if solution.error or not solution.asked:
+        return (str(solution.failure) if solution.failure else None), solution.error or solution.reason
+    verdict = solution.asked[-1].verdict
+    first = verdict.findings[0].message if verdict.findings else solution.reason
+    return (str(verdict.failure) if verdict.failure else None), first
+
+
+def _attempts(judged: list[InstanceRow]) -> dict[str, float | Mapping[str, int] | None]:
+    histogram = Counter(str(row.attempts) for row in judged)
+    return {
+        "mean": _mean(row.attempts for row in judged),
+        "mean_solved": _mean(row.attempts for row in judged if row.solved),
+        "histogram": dict(sorted(histogram.items(), key=lambda item: int(item[0]))),
+    }
+
+
+def _seconds(judged: list[InstanceRow]) -> dict[str, float | None]:
+    times = [row.time_seconds for row in judged]
+    p95 = quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else _mean(times)
+    return {"mean": _mean(times), "p95": p95}
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return fmean(found) if found else None
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

@@ -135,13 +135,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule or test holds against a candidate, worded as feedback to the model."""
+    """What a rule or test holds against a candidate, worded as feedback to the model.
+
+    `source` is `rule`, `test` (its outcome is hidden from the model unless feedback shows it, invariant 9) or
+    `answer` (there was nothing to judge).
+    """
 
     rule: str
     message: str
     required: bool = True
     line: int | None = None
     excerpt: str = ""
+    source: str = "rule"
 
 
 class Outcome(StrEnum):

@@ -1,0 +1,111 @@
+"""A run's folder: config, lock, record and summary, and each climb's attempts as files that a person opens."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evalkit.core.errors import StorageError
+from evalkit.core.ports import RunRecord
+from evalkit.core.summary import Summary, row
+from evalkit.core.types import Attempt, Solution
+
+
+class RunFolder:
+    """Writes what INTERFACE.md names under mlruns/runs/<key>/. Raises StorageError where it cannot.
+
+    Everything but the journal can be made again from the journal, so these files are not synced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, record: RunRecord, config: str, lock: Mapping[str, Any], rubrics: str) -> None:
+        """Write what is known before the first result."""
+        self._write("config.yaml", config)
+        self._write("lock.json", json.dumps(lock, indent=2))
+        self._write("record.json", _pretty(record))
+        if rubrics:
+            self._write("rubric.yaml", rubrics)
+
+    def climbed(self, solution: Solution) -> None:
+        """Write one climb's attempts; a resumed run writes the same bytes again."""
+        folder = f"instances/{solution.instance_id}"
+        if solution.epoch > 1:
+            folder += f"/epoch_{solution.epoch}"
+        for attempt in solution.attempts:
+            self._write(f"{folder}/attempt_{attempt.number}.txt", attempt.completion.text)
+            self._write(f"{folder}/attempt_{attempt.number}.json", _pretty(_attempt(solution, attempt)))
+        self._write(f"{folder}/summary.json", _pretty(_climb(solution)))
+
+    def finish(self, summary: Summary) -> None:
+        """Write summary.json, whole or not at all."""
+        self._write("summary.json.new", _pretty(summary))
+        os.replace(self.path / "summary.json.new", self.path / "summary.json")  # noqa: PTH105  both are fine
+
+    def summary(self) -> Summary | None:
+        """The summary of an earlier session, or None. Raises StorageError if it cannot be read."""
+        path = self.path / "summary.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Summary)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            raise StorageError(f"{path}: {error}. Delete it: the same command makes it again.") from error
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.path / name
+        try:
+            try:
+                path.write_text(text, encoding="utf-8", errors="surrogateescape")
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise StorageError(
+                f"{path}: {error.strerror}. What was recorded is intact; free space and run the command again."
+            ) from error
+
+
+def _attempt(solution: Solution, attempt: Attempt) -> dict[str, Any]:
+    completion, verdict = attempt.completion, attempt.verdict
+    return {
+        "instance_id": solution.instance_id,
+        "epoch": solution.epoch,
+        "attempt": attempt.number,
+        "rung": attempt.rung,
+        "on_rung": attempt.on_rung,
+        "model": completion.model,
+        "skipped": attempt.skipped,
+        "accepted": verdict.accepted,
+        "failure": verdict.failure,
+        "detail": completion.detail or attempt.candidate.detail,
+        "finish_reason": completion.finish_reason,
+        "tokens": {"prompt": completion.tokens_prompt, "completion": completion.tokens_completion},
+        "cost_usd": completion.cost_usd,
+        "requests": completion.requests,
+        "seconds": {"model": completion.seconds, "verifier": verdict.seconds},
+        "findings": verdict.findings,
+        "verdict": verdict,
+        "candidate": attempt.candidate.text,
+        "prompt": {
+            "digest": attempt.prompt.digest,
+            "messages": attempt.prompt.messages,
+            "dropped": attempt.prompt.dropped,
+        },
+    }
+
+
+def _climb(solution: Solution) -> dict[str, Any]:
+    return {
+        **msgspec.to_builtins(row(solution)),
+        "reason": solution.reason,
+        "rungs": [attempt.rung for attempt in solution.attempts],
+    }
+
+
+def _pretty(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

@@ -1,0 +1,106 @@
+"""How a candidate is taken out of a completion: pure text work, and never a guess."""
+
+import re
+from dataclasses import dataclass
+
+from evalkit.core.failure import Failure
+from evalkit.core.types import Candidate, Completion
+
+FENCE = re.compile(
+    r"^[ \t]*(?P<mark>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n]*\n"
+    r"(?P<body>.*?)(?P<end>^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+ALIASES = {"py": "python", "python3": "python", "sqlite": "sql", "sqlite3": "sql", "js": "javascript", "ts": "typescript", "rs": "rust"}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced code block; `closed` is False where the text ended inside it."""
+
+    language: str
+    body: str
+    closed: bool
+
+
+def candidate(answer: str, completion: Completion) -> Candidate:
+    """Take the candidate out as the instance's `answer` says.
+
+    `text`: the whole text, stripped. `code:LANGUAGE`: the last fenced block in that language, or else the last
+    one without a language. `completion:LANGUAGE`: the same, or the whole raw text where there is no fence.
+    `json`: the last fenced block, or else the whole text. Raises ValueError on another `answer`.
+    """
+    kind, _, language = answer.partition(":")
+    if completion.failure is not None:
+        return Candidate("", language, completion.failure, completion.detail)
+    if kind not in FORMS:
+        raise ValueError(f"answer {answer!r} is not one of text, json, code:LANGUAGE, completion:LANGUAGE")
+    if kind == "text":
+        return _cut(completion, Candidate(completion.text.strip()))
+    chosen = _choose(blocks(completion.text), "json" if kind == "json" else language)
+    if chosen is not None:
+        return _from_block(completion, chosen, language or "json")
+    if kind == "code":
+        detail = f"no fenced {language} code block in the answer"
+        failure = Failure.TRUNCATED if _was_cut(completion) else Failure.NO_ANSWER
+        return Candidate("", language, failure, detail)
+    whole = completion.text if kind == "completion" else completion.text.strip()
+    return _cut(completion, Candidate(whole, language or "json"))
+
+
+FORMS = {
+    "text": "Answer with the text alone.",
+    "json": "Answer with one JSON value in a single ```json code block.",
+    "code": "Answer with one complete {language} solution in a single ```{language} code block.",
+    "completion": "Answer with the complete {language} code in a single ```{language} code block.",
+}
+
+
+def form(answer: str) -> str:
+    """The sentence that tells the model how to hand in its answer. Raises ValueError on an unknown `answer`."""
+    kind, _, language = answer.partition(":")
+    if kind not in FORMS or (kind in ("code", "completion")) != bool(language):
+        raise ValueError(f"answer {answer!r} is not one of text, json, code:LANGUAGE, completion:LANGUAGE")
+    return FORMS[kind].format(language=language)
+
+
+def blocks(text: str) -> list[Block]:
+    """All fenced code blocks, in order; an unclosed last one reaches to the end."""
+    return [
+        Block(_language(match["language"]), match["body"], closed=bool(match["end"])) for match in FENCE.finditer(text)
+    ]
+
+
+def _language(label: str) -> str:
+    label = label.lower()
+    return ALIASES.get(label, label)
+
+
+def _choose(found: list[Block], language: str) -> Block | None:
+    wanted = _language(language)
+    for label in (wanted, ""):
+        for block in reversed(found):
+            if block.language == label and block.body.strip():
+                return block
+    return None
+
+
+def _from_block(completion: Completion, block: Block, language: str) -> Candidate:
+    if not block.closed and _was_cut(completion):
+        return _truncated(completion, language)
+    return Candidate(block.body.rstrip("\n") + "\n", language)
+
+
+def _cut(completion: Completion, whole: Candidate) -> Candidate:
+    if not whole.text.strip():
+        return Candidate("", whole.language, Failure.EMPTY_RESPONSE, "the answer is empty")
+    return _truncated(completion, whole.language) if _was_cut(completion) else whole
+
+
+def _was_cut(completion: Completion) -> bool:
+    return completion.finish_reason == "length"
+
+
+def _truncated(completion: Completion, language: str) -> Candidate:
+    tokens = f" after {completion.tokens_completion} tokens" if completion.tokens_completion else ""
+    return Candidate("", language, Failure.TRUNCATED, f"the answer was cut off{tokens}")
