@@ -1,0 +1,261 @@
+"""A dataset in a JSONL file: every line checked, every fault reported at once, by file, line and key."""
+
+import ast
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from evalkit.core import json_lines
+from evalkit.core.digest import canonical, digest
+from evalkit.core.errors import DatasetError, UsageError
+from evalkit.core.rubric import Rubric
+from evalkit.core.types import Case, Dataset, Instance, Tests
+
+MAX_FAULTS = 200  # shown; a file of another kind has one a line
+
+PATTERNS = {
+    "id": "must start with a letter or digit and hold only letters, digits, '.', '_' and '-', at most 120:"
+    " it names a folder",
+    "answer": "must be 'text', 'json', 'code:LANGUAGE' or 'completion:LANGUAGE', such as 'code:python'",
+}
+TYPES = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a text",
+    "number": "a number",
+    "boolean": "a boolean",
+}
+
+
+class Rubrics(Protocol):
+    """Where rubrics come from: by name, or given inline."""
+
+    def find(self, name: str) -> Rubric:
+        """The rubric of that name. Raises RubricError."""
+        ...
+
+    def parse(self, data: Mapping[str, Any], source: str) -> Rubric:
+        """The rubric that `data` holds; `source` says where it stands. Raises RubricError."""
+        ...
+
+
+class Places(Protocol):
+    """Where relative paths are looked for."""
+
+    def find(self, path: str) -> str:
+        """The path of the file that is meant."""
+        ...
+
+
+@dataclass
+class JsonlDataset:
+    """Instances from a .jsonl or .jsonl.gz file; an empty `name` is the file's own."""
+
+    path: str
+    rubrics: Rubrics = field(kw_only=True)
+    places: Places = field(kw_only=True)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.path.strip():
+            raise ValueError("path must name a .jsonl or .jsonl.gz file")
+
+    def load(self) -> Dataset:
+        """Read and check the whole file. Raises DatasetError with all faults, one a line."""
+        found = Path(self.places.find(self.path))
+        reading = _Reading(self.rubrics, self.path)
+        try:
+            with (gzip.open if found.suffix == ".gz" else open)(found, "rb") as file:
+                instances = tuple(reading.instances(json_lines.read(file.readline)))
+        except OSError as error:
+            raise DatasetError(f"{self.path}: cannot be read: {error.strerror or error}.") from error
+        if not instances and not reading.faults:
+            reading.faults.append(f"{self.path}: holds no instance. Write one JSON object a line.")
+        if reading.faults:
+            raise DatasetError(_text(reading.faults))
+        return Dataset(self.name or found.name.split(".")[0], digest(instances), instances)
+
+
+def _text(faults: list[str]) -> str:
+    rest = len(faults) - MAX_FAULTS
+    return "\n".join([*faults[:MAX_FAULTS], *([f"… and {rest} more faults"] if rest > 0 else [])])
+
+
+class _Reading:
+    """One pass over a file: makes instances and collects faults."""
+
+    def __init__(self, rubrics: Rubrics, path: str) -> None:
+        self.faults: list[str] = []
+        self._rubrics = rubrics
+        self._path = path
+        self._lines: dict[str, int] = {}  # by id
+        self._known: dict[str, Rubric | None] = {}  # by content: thousands of instances share a few rubrics
+
+    def instances(self, lines: Iterator[json_lines.Line]) -> Iterator[Instance]:
+        for line in lines:
+            where = f"{self._path}:{line.number}"
+            if line.fault:
+                self.faults.append(f"{where}: {line.fault}")
+                continue
+            faults = [*_shape_faults(line.value)]
+            faults = faults or [*_sense_faults(line.value), *self._repeated(line.value["id"], line.number)]
+            self.faults += [f"{where}: {fault}" for fault in faults]
+            rubric = self._rubric(line.value, where)
+            if not self.faults:
+                yield _instance(line.value, rubric)
+
+    def _repeated(self, name: str, number: int) -> Iterator[str]:
+        if name in self._lines:
+            yield f"id: {name!r} is already the id of line {self._lines[name]}; ids must be unique"
+        self._lines.setdefault(name, number)
+
+    def _rubric(self, value: Any, where: str) -> Rubric | None:
+        given = value.get("rubric") if isinstance(value, dict) else None
+        if not isinstance(given, str | dict):
+            return None
+        content = canonical(given)
+        if content not in self._known:
+            self._known[content] = self._resolved(given, where)
+        return self._known[content]
+
+    def _resolved(self, given: str | dict[str, Any], where: str) -> Rubric | None:
+        try:
+            if isinstance(given, str):
+                return self._rubrics.find(given)
+            return self._rubrics.parse(given, where)
+        except UsageError as error:
+            named = f"{where}: rubric: "
+            self.faults += [
+                line if line.startswith(f"{where}:") else named + line for line in str(error).splitlines()
+            ]
+            return None
+
+
+@cache
+def _schema() -> Any:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  60 ms, needed only where a file is read
+
+    text = files("evalkit").joinpath("schemas", "dataset.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(text))
+
+
+def _shape_faults(value: Any) -> Iterator[str]:
+    """What the schema holds against a line, worded for whoever wrote it."""
+    for error in _schema().iter_errors(value):
+        key = _key(error.absolute_path)
+        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+            yield from _unknown_keys(key, error)
+        elif error.validator == "required":
+            yield from (
+                f"{_joined(key, name)}: is missing"
+                for name in error.validator_value
+                if name not in error.instance
+            )
+        else:
+            yield f"{key or 'the line'}: {_wording(error)}"
+
+
+def _key(path: Any) -> str:
+    key = ""
+    for part in path:
+        key = f"{key}[{part}]" if isinstance(part, int) else _joined(key, part)
+    return key
+
+
+def _joined(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _unknown_keys(key: str, error: Any) -> Iterator[str]:
+    known = list(error.schema["properties"])
+    for name in error.instance:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            yield f"{_joined(key, name)}: unknown key; {hint}"
+
+
+def _wording(error: Any) -> str:
+    match error.validator:
+        case "type":
+            kinds = (
+                [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+            )
+            return f"must be {' or '.join(TYPES[kind] for kind in kinds)}, not {_short(error.instance)}"
+        case "pattern":
+            return (
+                f"{PATTERNS.get(error.absolute_path[-1], 'must not be empty')}, not {_short(error.instance)}"
+            )
+        case "enum":
+            near = get_close_matches(str(error.instance), error.validator_value, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"must be one of {', '.join(error.validator_value)}, not {_short(error.instance)}{hint}"
+        case "minItems":
+            return "must hold at least one entry"
+        case "uniqueItems":
+            return f"holds an entry twice: {_short(error.instance)}"
+    return str(error.message)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:56]}…"  # noqa: PLR2004  a message stays one line
+
+
+def _sense_faults(value: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say."""
+    if "rubric" not in value and "tests" not in value:
+        yield "rubric, tests: at least one of the two must say how candidates are judged"
+    yield from _tests_faults(value.get("tests", {}))
+    for text in sorted(set(value.get("good", ())) & set(value.get("bad", ()))):
+        yield f"bad: {_short(text)} stands among the good answers too"
+    for path in value.get("files", ()):
+        if not path.strip() or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            yield f"files: {path!r} must be a relative path without '..'"
+
+
+def _tests_faults(tests: Mapping[str, Any]) -> Iterator[str]:
+    if "call" in tests and not tests["call"].isidentifier():
+        yield f"tests.call: {_short(tests['call'])} is not the name of a function"
+    if tests.get("kind") == "cases":
+        for index, case in enumerate(tests["cases"]):
+            if ("returns" in case) == ("raises" in case):
+                yield f"tests.cases[{index}]: give either 'returns' or 'raises'"
+    if "code" in tests:
+        yield from _code_faults(tests["code"])
+
+
+def _code_faults(code: str) -> Iterator[str]:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f" (its line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
+        yield f"tests.code: is not Python{line}: {getattr(error, 'msg', error)}"
+
+
+def _instance(value: Mapping[str, Any], rubric: Rubric | None) -> Instance:
+    return Instance(
+        id=value["id"],
+        prompt=value["prompt"],
+        answer=value.get("answer", "text"),
+        tags=tuple(value.get("tags", ())),
+        difficulty=value.get("difficulty", ""),
+        rubric=rubric,
+        tests=_tests(value["tests"]) if "tests" in value else None,
+        good=tuple(value.get("good", ())),
+        bad=tuple(value.get("bad", ())),
+        files=value.get("files", {}),
+        metadata=value.get("metadata", {}),
+    )
+
+
+def _tests(value: Mapping[str, Any]) -> Tests:
+    lists = {key: tuple(value[key]) for key in ("names", "command") if key in value}
+    cases = tuple(Case(**{**case, "args": tuple(case.get("args", ()))}) for case in value.get("cases", ()))
+    return Tests(**{**value, **lists, "cases": cases})
