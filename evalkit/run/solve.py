@@ -11,6 +11,7 @@ from evalkit.core.types import Attempt, Completion, Instance, Solution, Status, 
 async def solve(
     instance: Instance,
     epoch: int,
+    history: list[Attempt],
     ladder: Ladder,
     max_attempts: int,
     *,
@@ -22,9 +23,9 @@ async def solve(
     """Climb the ladder until an attempt is accepted or the ladder says stop.
 
     Resuming is calling this again: effects already in the journal are recalled, not repeated. An outage is an
-    InfrastructureError, which the caller books as unfinished.
+    InfrastructureError, which the caller books as unfinished; `history`, empty at first, then still holds the
+    attempts that were made.
     """
-    history: list[Attempt] = []
     ask = partial(strategy.prompt, instance, history, epoch)
     while isinstance(step := next_step(ladder, max_attempts, history, ask), Try):
         key = f"{instance.id}/{epoch}/{step.number}"

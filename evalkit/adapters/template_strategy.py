@@ -1,0 +1,68 @@
+"""Prompts from Jinja2 templates: task, context, and what the earlier attempts got wrong."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from evalkit.core.answer import candidate, form
+from evalkit.core.budget import Context, choose
+from evalkit.core.errors import ConfigError
+from evalkit.core.feedback import Feedback, tell
+from evalkit.core.ladder import Step
+from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt
+
+
+@dataclass
+class TemplateStrategy:
+    """Writes an attempt's messages from two templates.
+
+    `system` and `user` see: `instance` (id, prompt, tags, difficulty, metadata), `form` (how to hand in the
+    answer), `files` (path and text, under the context budget), `feedback` (lines to mend), `previous` (the last
+    attempt's candidate), `attempt` (from 1) and `rung`. A name that is none of these is an error, not an empty
+    string. `count_tokens`, `context` and `feedback` are given by wiring.
+    """
+
+    count_tokens: Callable[[str], int]
+    context: Context
+    feedback: Feedback
+    user: str
+    system: str = ""
+    description: str = field(default="", compare=False)
+
+    @cached_property
+    def _templates(self) -> tuple[Template, Template]:
+        world = ImmutableSandboxedEnvironment(
+            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
+        )
+        try:
+            return world.from_string(self.system), world.from_string(self.user)
+        except TemplateError as error:
+            raise ConfigError(f"strategy: the template is wrong: {error}") from error
+
+    def prompt(self, instance: Instance, history: Sequence[Attempt], epoch: int, step: Step) -> Prompt:
+        """The messages of this attempt. Raises ConfigError where a template does not fit."""
+        told = tell(self.feedback, history, self.count_tokens)
+        chosen = choose(self.context, instance.files, step.settings, self.count_tokens)
+        asked = [attempt for attempt in history if not attempt.skipped]
+        names = {
+            "instance": instance,
+            "form": form(instance.answer),
+            "files": chosen.files,
+            "feedback": told.lines,
+            "previous": asked[-1].candidate.text if asked else "",
+            "attempt": len(asked) + 1,
+            "rung": step.rung,
+        }
+        try:
+            system, user = (template.render(names).strip() for template in self._templates)
+        except TemplateError as error:
+            raise ConfigError(f"strategy: instance {instance.id!r}: the template does not fit: {error}") from error
+        messages = ([Message("system", system)] if system else []) + [Message("user", user)]
+        return Prompt(tuple(messages), instance.id, epoch, step.number, chosen.dropped + told.dropped)
+
+    def candidate(self, instance: Instance, completion: Completion) -> Candidate:
+        """What is to be judged, taken out as the instance's `answer` says."""
+        return candidate(instance.answer, completion)

@@ -1,0 +1,55 @@
+"""Where evalkit's files lie: the user's own under EVALKIT_HOME first, then the installed ones."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit.core.errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def home() -> Path:
+    """EVALKIT_HOME, or the current directory."""
+    return Path(os.environ.get("EVALKIT_HOME") or Path.cwd()).absolute()
+
+
+def mlruns() -> Path:
+    """The folder of all that runs leave behind."""
+    return home() / "mlruns"
+
+
+def installed(name: str) -> Path:
+    """The folder `conf`, `rubrics` or `sweeps` that came with evalkit: in the wheel, or beside a checkout's package."""
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+def folders(name: str) -> list[Path]:
+    """The folders called `name` that are there, the user's own first."""
+    found = [home() / name, installed(name)]
+    return [path for path in dict.fromkeys(found) if path.is_dir()]
+
+
+def rubric_folders() -> list[str]:
+    """Where rubrics are looked for."""
+    return [str(path) for path in folders("rubrics")]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Finds the files that a config names."""
+
+    def find(self, path: str) -> str:
+        """The file at `path`: as it stands, under EVALKIT_HOME, or beside the config groups.
+
+        Raises ConfigError that lists where it was looked for.
+        """
+        wanted = Path(path).expanduser()
+        roots = [Path.cwd(), home(), *(conf / group for conf in folders("conf") for group in ("dataset", "."))]
+        tried = [wanted] if wanted.is_absolute() else [root / wanted for root in dict.fromkeys(roots)]
+        for candidate in tried:
+            if candidate.is_file():
+                return str(candidate)
+        looked = ", ".join(str(one.parent) for one in tried)
+        raise ConfigError(f"no file {path!r}; looked in {looked}. Give a path from here, or put the file there.")

@@ -1,0 +1,191 @@
+"""The settings tree: what a resolved config may hold, checked as a whole with every fault named."""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, cast, get_type_hints
+
+import jsonschema
+import msgspec
+
+from evalkit.core.budget import Context
+from evalkit.core.errors import ConfigError
+from evalkit.core.feedback import Feedback
+from evalkit.core.ladder import Ladder
+
+PORTS = frozenset({"sandbox", "count_tokens", "rubrics", "places", "home", "context", "feedback"})
+TARGETS = ("dataset", "strategy", "verifier", "sandbox", "tracker")  # groups whose options name a class
+
+
+@dataclass
+class Sample:
+    """`size` instances (null: all), stratified `by` tags, difficulty or a metadata field; nested by seed."""
+
+    size: int | None = None
+    by: str | None = None
+
+
+@dataclass
+class Limits:
+    """`concurrency` climbs at once (`auto`: 2 where all models are local, else 16); `identical_errors` outages
+    of the same fingerprint in a row stop the run (invariant 10)."""  # noqa: D205, D209
+
+    concurrency: int | str = "auto"
+    identical_errors: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse what can never work. Raises ValueError."""
+        if self.concurrency != "auto" and (isinstance(self.concurrency, str) or self.concurrency < 1):
+            raise ValueError(f"concurrency is {self.concurrency!r}; it must be auto or at least 1")
+
+
+@dataclass
+class Retry:
+    """How a request is tried again after a rate limit, time-out, broken connection or server error."""
+
+    attempts: int = 4
+    wait_initial_s: float = 1.0
+    wait_max_s: float = 60.0
+    timeout_s: float = 300.0
+
+
+@dataclass
+class Settings:
+    """A run. The groups in TARGETS hold a `_target_` and that class's own settings."""
+
+    dataset: dict[str, Any]
+    ladder: Ladder
+    strategy: dict[str, Any]
+    context: Context
+    feedback: Feedback
+    verifier: dict[str, Any]
+    sandbox: dict[str, Any]
+    tracker: dict[str, Any]
+    limits: Limits = field(default_factory=Limits)
+    retry: Retry = field(default_factory=Retry)
+    sample: Sample = field(default_factory=Sample)
+    max_attempts: int = 10
+    epochs: int = 1
+    seed: int = 0
+    name: str | None = None
+    preflight: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what can never work. Raises ValueError."""
+        for key in ("max_attempts", "epochs"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} is {getattr(self, key)}; it must be at least 1")
+
+
+def read(config: Mapping[str, Any]) -> Settings:
+    """Check a resolved config as a whole and read it. Raises ConfigError with one line a fault."""
+    faults = list(_faults(schema(Settings), config, ""))
+    for group in TARGETS:
+        node = config.get(group)
+        if isinstance(node, Mapping):
+            faults += _faults(schema(target(node, group)), _without_target(node), group)
+    if faults:
+        raise ConfigError("the config is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
+    return cast("Settings", _convert(config, Settings, ""))
+
+
+def build(node: Mapping[str, Any], group: str, ports: Mapping[str, object]) -> Any:
+    """The object that a `_target_` node stands for, its ports filled in by name."""
+    cls = target(node, group)
+    settings = _convert(_without_target(node), _settings_only(cls), group)
+    given = {port: ports[port] for port in _ports_of(cls)}
+    try:
+        return cls(**given, **msgspec.structs.asdict(settings))
+    except ValueError as error:
+        raise ConfigError(f"{group}: {error}") from error
+
+
+def target(node: Mapping[str, Any], group: str) -> type:
+    """The class that a node's `_target_` names; only evalkit's own and installed plug-ins' are allowed."""
+    path = node.get("_target_")
+    if not isinstance(path, str):
+        raise ConfigError(f"{group}: no _target_; choose an option of the group, e.g. `{group}=…`")
+    package, name = path.split(".", 1)[0], path.rpartition(".")[2]
+    if package not in {"evalkit", *_plugins()}:
+        raise ConfigError(
+            f"{group}._target_: {path!r} is neither evalkit's nor an installed plug-in's "
+            "(entry point group evalkit.plugins); refused, because it would run any code."
+        )
+    try:
+        found = getattr(importlib.import_module(path.rpartition(".")[0]), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{group}._target_: {path!r} cannot be loaded: {error}") from error
+    if not (isinstance(found, type) and is_dataclass(found)):
+        raise ConfigError(f"{group}._target_: {path!r} is not a dataclass")
+    return found
+
+
+def schema(cls: type) -> dict[str, Any]:
+    """The JSON Schema of a settings class: unknown keys are refused."""
+    made = msgspec.json.schema(_settings_only(cls))
+    for one in made.get("$defs", {}).values():
+        if "properties" in one:
+            one["additionalProperties"] = False
+    return made
+
+
+def _settings_only(cls: type) -> type[msgspec.Struct]:
+    """A class's settings without its ports, whose types are no data."""
+    hints = get_type_hints(cls)
+    members: list[tuple[str, Any, Any]] = []
+    for one in fields(cls):
+        if one.name in _ports_of(cls) or not one.init:
+            continue
+        default = one.default if one.default is not MISSING else msgspec.NODEFAULT
+        if one.default_factory is not MISSING:
+            default = msgspec.field(default_factory=one.default_factory)
+        members.append((one.name, hints[one.name], default))
+    members.sort(key=lambda member: member[2] is not msgspec.NODEFAULT)
+    return msgspec.defstruct(cls.__name__, members, kw_only=True)
+
+
+def _ports_of(cls: type) -> list[str]:
+    if cls is Settings:
+        return []
+    return [one.name for one in fields(cls) if one.name in PORTS]
+
+
+def _convert(data: Any, cls: type, where: str) -> Any:
+    try:
+        return msgspec.convert(data, cls)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where + ': ' if where else ''}{error}") from error
+
+
+def _without_target(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key != "_target_"}
+
+
+def _plugins() -> set[str]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  scans all installed packages
+
+    return {point.value.split(".", 1)[0].split(":")[0] for point in entry_points(group="evalkit.plugins")}
+
+
+def _faults(rules: dict[str, Any], data: object, group: str) -> Iterator[str]:
+    for error in sorted(jsonschema.Draft202012Validator(rules).iter_errors(data), key=lambda one: list(one.path)):
+        where = ".".join([*([group] if group else []), *(str(part) for part in error.absolute_path)])
+        if error.validator == "additionalProperties":
+            yield from _unknown(error, where)
+        elif error.validator == "required":
+            yield f"{where or 'config'}: {error.message.replace('a required property', 'required')}"
+        elif error.validator == "anyOf":
+            wanted = " or ".join(str(one.get("type", one.get("$ref", "")).rpartition("/")[2]) for one in error.validator_value)
+            yield f"{where}: {error.instance!r} is not {wanted}"
+        else:
+            yield f"{where}: {error.message}"
+
+
+def _unknown(error: jsonschema.ValidationError, where: str) -> Iterator[str]:
+    known = list(error.schema["properties"])  # type: ignore[index]  # the schema is ours: an object
+    for key in error.instance:  # type: ignore[union-attr]  # and so is the instance
+        if key not in known:
+            near = get_close_matches(str(key), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+            yield f"{where + '.' if where else ''}{key}: unknown; {hint}"
