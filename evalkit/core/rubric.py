@@ -1,7 +1,7 @@
 """A rubric: rules as data, and the pure judgement of a candidate by them."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,14 @@ class Check(Protocol):
     def violations(self, candidate: str) -> list[Violation]:
         """All places that break the rule, in order."""
         ...
+
+
+class Kind(Check, Protocol):
+    """A kind of rule: a dataclass of its keys, which `SCHEMA` describes (`properties` and `required`)."""
+
+    SCHEMA: ClassVar[dict[str, Any]]
+
+    def __init__(self, **keys: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """Rules, and when they accept: all required ones (threshold None), or a share of the weights, 0 to 1."""
+    """Rules, and when they accept: if all required ones hold and, with a threshold, this share of the weights.
+
+    The threshold is above 0 and at most 1. In a file, rules count as required by default; with a threshold only those that say `required: true`.
+    """
 
     name: str
     rules: tuple[Rule, ...]
