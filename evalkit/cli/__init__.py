@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "instances climb the ladder; the same command again resumes",
     "sweep": "every cell of sweeps/NAME.yaml as a run of its own",
     "runs": "the runs in the tracking store",
+    "compare": "two runs, paired on their instances: is the difference real?",
     "doctor": "is everything that this config needs there?",
     "dataset": "check, show or sample a dataset",
     "rubric": "test or show rubrics",

@@ -1,0 +1,53 @@
+# `make demo` and `make test` do all the set-up on a machine with Python 3.11+; nothing is installed by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check format lint types contracts docs docs-check bench weights weights-small wheel clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV)
+	@touch $(READY)
+
+demo: $(READY) weights ## real models on this machine climb a ladder; ends with the comparison
+	@sh scripts/demo.sh $(BIN)
+
+test: $(READY) weights-small ## all tests
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: $(READY) ## format, lint, types, import contracts, docs, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory docs-check
+	$(MAKE) --no-print-directory test
+
+format: $(READY) ## mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY) ## write the config reference anew from the settings
+	$(BIN)/python scripts/config_reference.py > docs/config.md
+
+docs-check: $(READY)
+	@$(BIN)/python scripts/config_reference.py | diff -u docs/config.md - || (echo 'docs/config.md is old: make docs'; exit 1)
+
+bench: $(READY) ## speed and memory against a bare loop, in one run
+	$(BIN)/python benchmarks/overhead.py
+
+weights: $(READY)
+	@$(BIN)/evalkit models fetch
+
+weights-small: $(READY)
+	@$(BIN)/evalkit models fetch smollm2-135m
+
+wheel: $(READY) ## a wheel in dist/
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## all that was made, but no run
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,167 @@
+"""evalkit compare: are two runs really different? Paired on the instances that both judged."""
+
+import argparse
+import json
+from typing import Any
+
+import msgspec
+
+from evalkit.cli.runs_of import run_folder
+from evalkit.cli.tables import show
+from evalkit.core.errors import ConfigError
+from evalkit.core.stats import Paired, paired
+from evalkit.core.summary import Summary
+from evalkit.core.types import Status
+
+EXAMPLE = "evalkit compare single-starter local-starter"
+
+WORDS = {
+    "better": "B is better",
+    "worse": "B is worse",
+    "no_difference_shown": "no difference shown",
+    "cannot_show": "too few instances differ for any test to show a difference: take a larger sample",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("a", metavar="A", help="a run: its folder, its key or a prefix of it, or its name")
+    parser.add_argument("b", metavar="B", help="the run to set against it")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--shared-only", action="store_true", help="compare although the runs' instances differ"
+    )
+    parser.add_argument(
+        "--allow-simulated", action="store_true", help="compare a simulated run with a live one"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare."""
+    a, b = (summary_of(name) for name in (args.a, args.b))
+    _refuse(a, b, shared_only=args.shared_only, simulated=args.allow_simulated)
+    try:
+        found = paired(_outcomes(a), _outcomes(b))
+    except ValueError as error:
+        raise ConfigError(f"compare {args.a} {args.b}: {error}") from error
+    if args.format == "json":
+        print(json.dumps(_json(a, b, found), indent=2))
+    else:
+        _print(a, b, found)
+    return 0
+
+
+def summary_of(name: str) -> Summary:
+    """A run's summary. Raises ConfigError where there is none."""
+    path = run_folder(name) / "summary.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Summary)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(
+            f"{path}: {error}. Run it to its end first: the same `evalkit run` continues it."
+        ) from error
+
+
+def _refuse(a: Summary, b: Summary, *, shared_only: bool, simulated: bool) -> None:
+    if a.simulated != b.simulated and not simulated:
+        raise ConfigError(
+            "one run is simulated and the other is live; --allow-simulated compares them all the same"
+        )
+    if a.dataset.digest != b.dataset.digest and not shared_only:
+        raise ConfigError(
+            "the runs are on different datasets; --shared-only compares the instances they share"
+        )
+    if _all(a) != _all(b) and not shared_only:
+        raise ConfigError(
+            "the runs are on different samples; --shared-only compares the instances they share"
+        )
+
+
+def _all(summary: Summary) -> set[tuple[str, int]]:
+    return {(row.instance_id, row.epoch) for row in summary.instances}
+
+
+def _outcomes(summary: Summary) -> dict[str, bool]:
+    """Solved or not, for what was judged: an unfinished or quarantined climb says nothing about the models."""
+    judged = (Status.SOLVED, Status.UNSOLVED)
+    return {f"{row.instance_id}#{row.epoch}": row.solved for row in summary.instances if row.status in judged}
+
+
+def _print(a: Summary, b: Summary, found: Paired) -> None:
+    from evalkit.cli.outcome import money, rate  # noqa: PLC0415  rich is needed only for the table
+
+    rows = [
+        {
+            "side": side,
+            "run": f"{one.name} {one.key}" + (" [simulated]" if one.simulated else ""),
+            "solved": f"{one.counts['solved']} of {one.counts['solved'] + one.counts['unsolved']}",
+            "rate": rate(one.solved_rate),
+            "attempts": one.attempts["mean"],
+            "rungs": ", ".join(f"{rung.name} {rung.solved}/{rung.attempts}" for rung in one.by_rung),
+            "seconds": one.wall_seconds,
+            "tokens": _tokens(one),
+            "cost": money(one.cost_usd),
+        }
+        for side, one in (("A", a), ("B", b))
+    ]
+    columns = {
+        "side": "",
+        "run": "run",
+        "solved": "solved",
+        "rate": "rate (95 %)",
+        "attempts": "attempts",
+        "rungs": "by rung: solved/attempts",
+        "seconds": "seconds",
+        "tokens": "tokens",
+        "cost": "cost",
+    }
+    show(rows, columns)
+    uplift = found.uplift
+    print(
+        f"paired on {found.instances}: both {found.both}, only A {len(found.only_a)}, only B {len(found.only_b)}, neither {found.neither}"
+    )
+    print(
+        f"uplift B - A: {uplift.value:+.0%} (95 % {uplift.low:+.0%} to {uplift.high:+.0%}), exact McNemar p = {found.p_value:.3g}"
+    )
+    for side, ids in (("A", found.only_a), ("B", found.only_b)):
+        if ids:
+            print(f"only {side}: {', '.join(one.removesuffix('#1') for one in ids)}")
+    print(f"conclusion: {WORDS[found.conclusion]}")
+    for side, one in (("A", a), ("B", b)):
+        left = {name: one.counts[name] for name in ("unfinished", "quarantined") if one.counts.get(name)}
+        if left:
+            print(f"{side} leaves out: {', '.join(f'{count} {name}' for name, count in left.items())}")
+
+
+def _tokens(summary: Summary) -> str:
+    return " + ".join(
+        "?" if summary.tokens[kind] is None else str(summary.tokens[kind])
+        for kind in ("prompt", "completion")
+    )
+
+
+def _json(a: Summary, b: Summary, found: Paired) -> dict[str, Any]:
+    flips = [(name, True, False) for name in found.only_a] + [(name, False, True) for name in found.only_b]
+    difference = None if a.cost_usd is None or b.cost_usd is None else b.cost_usd - a.cost_usd
+    comparison = {
+        "a": a.key,
+        "b": b.key,
+        "instances": found.instances,
+        "both": found.both,
+        "only_a": len(found.only_a),
+        "only_b": len(found.only_b),
+        "neither": found.neither,
+        "uplift": msgspec.to_builtins(found.uplift),
+        "p_value": found.p_value,
+        "p_adjusted": found.p_value,
+        "conclusion": found.conclusion,
+        "cost_usd": {"a": a.cost_usd, "b": b.cost_usd, "difference": difference},
+        "flips": [
+            {"instance_id": name.rpartition("#")[0], "a": one, "b": other} for name, one, other in flips
+        ],
+    }
+    runs = [
+        {"id": one.key, "name": one.name, "solved_rate": msgspec.to_builtins(one.solved_rate)}
+        for one in (a, b)
+    ]
+    return {"runs": runs, "comparisons": [comparison]}

@@ -1,0 +1,75 @@
+"""evalkit doctor: is everything that this config needs there? One line each, with the mend."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from evalkit.cli.hydra_app import Composed, launch
+from evalkit.core.errors import EvalkitError
+from evalkit.places import mlruns
+from evalkit.settings import read
+from evalkit.wiring import Wired
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a run needs, and how to find out."""
+
+    what: str
+    look: Callable[[], Awaitable[str]]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Check what the overrides describe; 0 if all is well, else 2."""
+    return launch(argv, "evalkit doctor", job)
+
+
+def job(composed: Composed) -> int:
+    """Check one composed config."""
+    wired = Wired(composed.config, composed.choices, read(composed.config))
+    return asyncio.run(_all(_checks(wired)))
+
+
+async def _all(checks: Sequence[Check]) -> int:
+    well = True
+    for check in checks:
+        try:
+            detail = await check.look()
+        except EvalkitError as error:
+            well = False
+            print(f"  no  {check.what}: {error}")
+        else:
+            print(f"  ok  {check.what}" + (f": {detail}" if detail else ""))
+    print("all is there" if well else "not ready: mend the lines marked `no`")
+    return 0 if well else 2
+
+
+def _checks(wired: Wired) -> list[Check]:
+    async def dataset() -> str:
+        return f"{len(wired.instances)} of {len(wired.dataset.instances)} instances, digest {wired.dataset.digest[:12]}"
+
+    async def sandbox() -> str:
+        await wired.sandbox.check()
+        return (
+            ""
+            if wired.sandbox.confined
+            else "UNCONFINED: candidates run with your rights; the run is tagged so"
+        )
+
+    async def tracker() -> str:
+        await asyncio.to_thread(wired.tracker.check)
+        return str(wired.config["tracker"].get("uri") or f"sqlite in {mlruns()}")
+
+    def model(name: str) -> Check:
+        async def look() -> str:
+            await wired.models[name].check()
+            return wired.rungs[name].model
+
+        return Check(f"rung {name}", look)
+
+    return [
+        Check("dataset", dataset),
+        *(model(name) for name in wired.rungs),
+        Check(f"sandbox {wired.choices.get('sandbox', '')}", sandbox),
+        Check("tracking store", tracker),
+    ]

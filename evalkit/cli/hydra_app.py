@@ -1,0 +1,178 @@
+"""Hydra as evalkit starts it: the user's conf/ first, errors with the nearest names, no traceback for a typo."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir, main as hydra_main
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from evalkit.core.errors import ConfigError
+from evalkit.places import folders, installed
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A resolved config as plain data, the option chosen of each group, and the overrides that made it."""
+
+    config: Mapping[str, Any]
+    choices: Mapping[str, str]
+    overrides: tuple[str, ...]
+
+
+class UserFirst(SearchPathPlugin):
+    """Lets EVALKIT_HOME/conf go before the installed conf, and finds sweeps/ of both."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Called by Hydra when it sets its search path up."""
+        for path in folders("conf"):
+            if path != installed("conf"):
+                search_path.prepend("evalkit-home", f"file://{path}")
+        for path in folders("sweeps"):
+            search_path.append("evalkit-sweeps", f"file://{path.parent}")
+
+
+def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> int:
+    """Run a Hydra application over `argv`; the worst exit code of its jobs.
+
+    `job` is called once a composed config: once, or once a cell with `-m`. Raises ConfigError for what Hydra
+    refuses.
+    """
+    codes: list[int] = []
+
+    def task(config: DictConfig) -> None:
+        codes.append(job(_composed(config)))
+
+    _register()
+    saved = sys.argv
+    sys.argv = [prog, *argv]
+    # Without it Hydra catches what a job raises, prints a traceback and exits with 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name="run")(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error)) from error
+    finally:
+        sys.argv = saved
+    return max(codes, default=0)
+
+
+def composed(overrides: Sequence[str]) -> Composed:
+    """Compose a config outside a Hydra application. Raises ConfigError for what Hydra refuses."""
+    _register()
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(installed("conf"))):
+            config = compose("run", overrides=list(overrides), return_hydra_config=True)
+            HydraConfig.instance().set_config(config)
+            return _composed(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error)) from error
+
+
+def _register() -> None:
+    Plugins.instance().register(UserFirst)
+
+
+def _composed(config: DictConfig) -> Composed:
+    runtime = HydraConfig.get()
+    choices = {
+        key: str(value) for key, value in runtime.runtime.choices.items() if not key.startswith("hydra/")
+    }
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False, enum_to_str=True)
+    if not isinstance(plain, dict):
+        raise ConfigError("the config is no mapping")
+    data = {str(key): value for key, value in plain.items() if key != "hydra"}
+    missing = sorted(_missing(data, ""))
+    if missing:
+        raise ConfigError(f"these have no value yet: {', '.join(missing)}. Set them: {missing[0]}=…")
+    return Composed(data, choices, tuple(runtime.overrides.task))
+
+
+def _missing(data: object, where: str) -> list[str]:
+    if data == "???":
+        return [where]
+    if not isinstance(data, dict):
+        return []
+    return [
+        name
+        for key, value in data.items()
+        for name in _missing(value, f"{where}.{key}" if where else str(key))
+    ]
+
+
+def explain(error: Exception) -> str:
+    """Hydra's own words, and the nearest names where something is unknown."""
+    text = str(error).strip()
+    if error.__cause__ is not None and str(error.__cause__).strip() not in text:
+        text += f"\n{error.__cause__}"
+    return text + _nearest(text)
+
+
+def _nearest(text: str) -> str:
+    """What an unknown option, group or key may have meant, from the words of Hydra's message."""
+    option = re.search(r"Could not find '([\w./@-]+)'", text) or re.search(
+        r"In .*: Could not load '([\w./@-]+)'", text
+    )
+    group = re.search(r"Could not override '([\w./@-]+)'", text)
+    if option and "/" in option[1]:
+        name, _, wanted = option[1].rpartition("/")
+        return _hint(wanted, options(name), f"{name} options")
+    if option or group:
+        found = (option or group)[1]  # type: ignore[index]  # one of them matched
+        return _hint(found, [*keys(), *groups()], "groups and settings")
+    return ""
+
+
+def _hint(wanted: str, known: Sequence[str], what: str) -> str:
+    near = get_close_matches(wanted, known, 3)
+    if near:
+        return f"\nDid you mean {' or '.join(repr(name) for name in near)}?"
+    return f"\nThe {what}: {', '.join(sorted(known))}" if known else ""
+
+
+def options(group: str) -> list[str]:
+    """The options of a config group."""
+    return sorted({path.stem for conf in folders("conf") for path in (conf / group).glob("*.yaml")})
+
+
+def groups() -> list[str]:
+    """The config groups."""
+    return sorted({path.name for conf in folders("conf") for path in conf.iterdir() if path.is_dir()})
+
+
+def keys() -> list[str]:
+    """Every setting of the default config, dotted."""
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(installed("conf"))):
+            return sorted(leaves(OmegaConf.to_container(compose("run"))))
+    except (HydraException, OmegaConfBaseException):  # the hint is lost, not the error it belongs to
+        return []
+
+
+def leaves(data: object, where: str = "") -> dict[str, Any]:
+    """A nested mapping's leaves by dotted name."""
+    if not isinstance(data, dict) or (not data and where):
+        return {where: data}
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= leaves(value, f"{where}.{key}" if where else str(key))
+    return found
+
+
+def sweep_names() -> list[str]:
+    """The sweeps that are there."""
+    return sorted({path.stem for folder in folders("sweeps") for path in Path(folder).glob("*.yaml")})

@@ -1,0 +1,72 @@
+"""The end of a run, for people: the rate with its interval, by rung, what went wrong, and what to do next."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evalkit.core.stats import Interval
+from evalkit.core.summary import Summary
+
+
+def show(summary: Summary, where: str) -> None:
+    """Print a run's outcome to stdout."""
+    console = Console()
+    mark = "  [simulated: no live model answered]" if summary.simulated else ""
+    console.print(Text(f"{summary.name}  {where}{mark}", style="bold"))
+    console.print(Text(_first_line(summary)))
+    console.print(Text(_second_line(summary)))
+    console.print(_rungs(summary))
+    if summary.failures:
+        console.print(
+            Text("failed attempts and outages: " + ", ".join(f"{k} {n}" for k, n in summary.failures.items()))
+        )
+    for rung, why in summary.skipped_rungs.items():
+        console.print(Text(f"rung {rung} was skipped: {why}"))
+    console.print(Text(f"next: evalkit runs   ·   evalkit ui   ·   {where}/instances/ holds every answer"))
+
+
+def rate(interval: Interval | None) -> str:
+    """`60 % (31–83)`; a dash where nothing was judged."""
+    if interval is None:
+        return "–"
+    return f"{interval.value:.0%} ({interval.low:.0%}–{interval.high:.0%})".replace("%", " %")
+
+
+def money(cost: float | None) -> str:
+    """US dollars; unknown is said, never zero."""
+    return "unknown" if cost is None else f"${cost:.4f}"
+
+
+def _first_line(summary: Summary) -> str:
+    counts = summary.counts
+    judged = counts["solved"] + counts["unsolved"]
+    text = f"solved {counts['solved']} of {judged}: {rate(summary.solved_rate)}, 95 % Wilson interval"
+    others = [f"{counts[name]} {name}" for name in ("unfinished", "quarantined") if counts.get(name)]
+    return text + (f"; not counted: {', '.join(others)}" if others else "")
+
+
+def _second_line(summary: Summary) -> str:
+    mean = summary.attempts["mean"]
+    attempts = f"{mean:.2f}" if isinstance(mean, float | int) else "–"
+    tokens = " + ".join(
+        "?" if summary.tokens[name] is None else str(summary.tokens[name])
+        for name in ("prompt", "completion")
+    )
+    return f"attempts {attempts} a climb · cost {money(summary.cost_usd)} · tokens {tokens} · {summary.wall_seconds:.1f} s"
+
+
+def _rungs(summary: Summary) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("rung", "model", "attempts", "solved", "seconds", "cost"):
+        table.add_column(heading, justify="left" if heading in ("rung", "model") else "right")
+    for row in summary.by_rung:
+        table.add_row(
+            Text(row.name),
+            Text(row.model),
+            str(row.attempts),
+            str(row.solved),
+            f"{row.seconds:.1f}",
+            money(row.cost_usd),
+        )
+    return table

@@ -1,0 +1,41 @@
+"""evalkit run: one run, instances x epochs up the ladder; the same command again resumes it."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+from evalkit.cli.execute import Session
+from evalkit.cli.hydra_app import Composed, launch
+from evalkit.core.summary import Summary
+from evalkit.settings import read
+from evalkit.wiring import Wired
+
+CODES = {"complete": 0, "unfinished": 3, "stopped": 3, "paused": 5}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run, or resume, what the overrides describe."""
+    return launch(argv, "evalkit run", job)
+
+
+def job(composed: Composed, tags: dict[str, str] | None = None) -> int:
+    """One run of one composed config; its exit code."""
+    started = time.perf_counter()
+    wired = Wired(composed.config, composed.choices, read(composed.config))
+    session = Session(wired, composed.overrides, tags or {}, started)
+    done = session.finished()
+    if done is not None:
+        print(f"{session.where}: complete already; nothing to do. Change the config, or delete the folder.")
+        return _end(session, done)
+    return _end(session, asyncio.run(session.run()))
+
+
+def _end(session: Session, summary: Summary) -> int:
+    from evalkit.cli.outcome import show  # noqa: PLC0415  rich is needed only now
+
+    show(summary, session.where)
+    code = CODES[summary.status]
+    if code:
+        print(f"evalkit: {summary.status}: {summary.why}", file=sys.stderr)
+    return code

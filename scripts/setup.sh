@@ -1,0 +1,17 @@
+#!/bin/sh
+# Makes the virtual environment in $1 with evalkit and its development tools. PYTHON names the interpreter.
+set -eu
+python=${PYTHON:-python3}
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "evalkit needs Python 3.11 or newer; $python is $("$python" --version). Try: make PYTHON=python3.12" >&2
+    exit 2
+}
+# Debian ships venv's pip apart from Python.
+if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+    echo "installing python3-venv"
+    apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null
+fi
+[ -x "$1/bin/python" ] || "$python" -m venv "$1"
+"$1/bin/pip" install --quiet --upgrade 'pip>=25.1' # the first that knows dependency groups
+"$1/bin/pip" install --quiet --group dev --editable '.[local]'

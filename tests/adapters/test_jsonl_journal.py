@@ -1,0 +1,188 @@
+"""The journal: effects happen once, and no record that was written is lost."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from evalkit.adapters.jsonl_journal import JsonlJournal
+from evalkit.core.errors import JournalError, StorageError
+from evalkit.core.failure import Failure
+from evalkit.core.types import Completion, Finding, Outcome, TestResult, Verdict
+
+
+class Effect:
+    """Counts how often it really happened."""
+
+    def __init__(self, value):
+        self.value, self.times = value, 0
+
+    async def __call__(self):
+        self.times += 1
+        return self.value
+
+
+async def once(path, key, value, run="r1"):
+    journal = JsonlJournal(path, run)
+    effect = Effect(value)
+    try:
+        return await journal.once(key, type(value), effect), effect.times
+    finally:
+        journal.close()
+
+
+FACTS = [
+    Completion(
+        'text \N{SNOWMAN}\n"quoted"\x00', "m", "stop", 3, None, None, 0.25, 2, Failure.EMPTY_RESPONSE, "d"
+    ),
+    Verdict(
+        accepted=False,
+        failure=Failure.TEST_FAILURE,
+        findings=(Finding("r", "m", required=False, line=3, excerpt="x", source="test"),),
+        score=0.5,
+        tests=(TestResult("t", Outcome.MISSING, "gone"),),
+    ),
+]
+
+
+@pytest.mark.parametrize("fact", FACTS)
+async def test_a_recorded_effect_is_recalled_and_not_repeated(tmp_path, fact):
+    path = tmp_path / "run" / "journal.jsonl"
+    assert await once(path, "a/1/1/x", fact) == (fact, 1)
+    assert await once(path, "a/1/1/x", fact) == (fact, 0)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 30, 100])
+async def test_a_torn_last_line_is_redone_and_the_lines_before_it_stay(tmp_path, cut):
+    path = tmp_path / "journal.jsonl"
+    for key in ("a", "b"):
+        await once(path, key, FACTS[0])
+    os.truncate(path, path.stat().st_size - cut)
+    assert await once(path, "a", FACTS[0]) == (FACTS[0], 0)
+    assert await once(path, "b", FACTS[0]) == (FACTS[0], 1)
+    assert await once(path, "b", FACTS[0]) == (FACTS[0], 0)
+
+
+async def test_a_damaged_earlier_line_is_an_error_with_file_and_line(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    for key in ("a", "b"):
+        await once(path, key, FACTS[0])
+    path.write_bytes(path.read_bytes().replace(b"quoted", b"queted", 1))
+    with pytest.raises(JournalError, match=r"journal\.jsonl:2: not a record \(checksum\)"):
+        JsonlJournal(path, "r1")
+
+
+async def test_a_journal_of_another_run_or_version_is_refused(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    await once(path, "a", FACTS[0])
+    with pytest.raises(JournalError, match="of run 'r1', not of 'r2'"):
+        JsonlJournal(path, "r2")
+    (tmp_path / "other").write_text("hello\nworld\n")
+    with pytest.raises(JournalError, match="other:1"):
+        JsonlJournal(tmp_path / "other", "r1")
+
+
+async def test_a_second_process_on_the_same_run_is_refused(tmp_path):
+    journal = JsonlJournal(tmp_path / "journal.jsonl", "r1")
+    with pytest.raises(JournalError, match="another evalkit process"):
+        JsonlJournal(tmp_path / "journal.jsonl", "r1")
+    journal.close()
+    JsonlJournal(tmp_path / "journal.jsonl", "r1").close()
+
+
+async def test_an_effect_that_raises_is_not_recorded(tmp_path):
+    journal = JsonlJournal(tmp_path / "journal.jsonl", "r1")
+
+    async def outage():
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await journal.once("a", Completion, outage)
+    assert "a" not in journal
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+async def test_a_full_disk_is_said_and_what_was_recorded_stays(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    await once(path, "a", FACTS[0])
+    journal = JsonlJournal(path, "r1")
+    with open("/dev/full", "r+b", buffering=0) as full:
+        os.dup2(full.fileno(), journal._file.fileno())
+        with pytest.raises(StorageError, match="No space left"):
+            await journal.once("b", Completion, Effect(FACTS[0]))
+    assert await once(path, "a", FACTS[0]) == (FACTS[0], 0)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="writable"):
+        JsonlJournal(tmp_path / "file" / "journal.jsonl", "r1")
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from evalkit.adapters.jsonl_journal import JsonlJournal
+from evalkit.core.types import Completion
+
+async def main():
+    journal = JsonlJournal(Path(sys.argv[1]), "r1")
+    async def answer(n):
+        return Completion("x" * (n * 37 % 4000))
+    for n in range(100_000):
+        await journal.once(f"i/{n}", Completion, answer, n)
+        print(n, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_a_writer_killed_at_50_random_moments_loses_no_record_that_it_reported(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    chance = random.Random(7)
+    reported = -1
+    for _ in range(50):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout.readline()
+        time.sleep(chance.uniform(0, 0.05))
+        writer.send_signal(signal.SIGKILL)
+        lines = writer.stdout.read().splitlines()
+        writer.wait()
+        whole = [int(line) for line in lines if line.isdigit()]
+        reported = max([reported, *whole[:-1]])  # the last number may itself be torn
+        journal = JsonlJournal(path, "r1")
+        assert all(f"i/{n}" in journal for n in range(reported + 1))
+        journal.close()
+    assert reported > 50
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2000), st.integers(0, 255))
+def test_any_flipped_byte_is_noticed_or_costs_only_the_last_line(tmp_path_factory, place, value):
+    path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
+    for key in ("a", "b", "c"):
+        asyncio.run(once(path, key, FACTS[0]))
+    data = bytearray(path.read_bytes())
+    place %= len(data)
+    changed = data[place] != value
+    data[place] = value
+    path.write_bytes(data)
+    try:
+        journal = JsonlJournal(path, "r1")
+    except JournalError:
+        assert changed
+        return
+    assert {"a", "b"} <= set(journal._places)
+    assert all(
+        asyncio.run(journal.once(key, Completion, Effect(None))) == FACTS[0] for key in journal._places
+    )
+    journal.close()

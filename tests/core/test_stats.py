@@ -1,0 +1,63 @@
+"""Rates with intervals and paired differences, against published figures."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from evalkit.core.stats import paired, wilson
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3 (score, no continuity correction).
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_gives_the_published_intervals(successes, trials, low, high):
+    interval = wilson(successes, trials)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_rate_without_trials_is_unknown():
+    assert wilson(0, 0) is None
+
+
+def runs(both, only_a, only_b, neither):
+    outcomes = (
+        [(True, True)] * both
+        + [(True, False)] * only_a
+        + [(False, True)] * only_b
+        + [(False, False)] * neither
+    )
+    return ({f"i{n}": one[side] for n, one in enumerate(outcomes)} for side in (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "p_value", "conclusion"),
+    [
+        (0, 5, 0.0625, "cannot_show"),
+        (0, 6, 0.03125, "better"),
+        (6, 0, 0.03125, "worse"),
+        (3, 7, 0.34375, "no_difference_shown"),
+        (0, 0, 1.0, "cannot_show"),
+    ],
+)
+def test_the_exact_test_looks_at_discordant_pairs_only(only_a, only_b, p_value, conclusion):
+    found = paired(*runs(4, only_a, only_b, 5))
+    assert (found.both, found.neither, len(found.only_a), len(found.only_b)) == (4, 5, only_a, only_b)
+    assert found.p_value == pytest.approx(p_value)
+    assert found.conclusion == conclusion
+
+
+def test_only_instances_that_both_judged_are_paired():
+    assert paired({"x": True, "y": True}, {"y": False, "z": True}).instances == 1
+    with pytest.raises(ValueError, match="nothing to pair"):
+        paired({"x": True}, {"y": True})
+
+
+@given(st.tuples(*[st.integers(0, 30)] * 4).filter(lambda counts: sum(counts) > 0))
+def test_turning_the_runs_round_turns_the_sign(counts):
+    a, b = runs(*counts)
+    one, other = paired(a, b), paired(b, a)
+    assert one.uplift.value == pytest.approx(-other.uplift.value)
+    assert one.uplift.low == pytest.approx(-other.uplift.high)
+    assert one.p_value == pytest.approx(other.p_value)
+    assert -1 <= one.uplift.low <= one.uplift.value <= one.uplift.high <= 1
