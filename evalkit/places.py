@@ -46,10 +46,16 @@ class Places:
         Raises ConfigError that lists where it was looked for.
         """
         wanted = Path(path).expanduser()
-        roots = [Path.cwd(), home(), *(conf / group for conf in folders("conf") for group in ("dataset", "."))]
+        roots = [
+            Path.cwd(),
+            home(),
+            *(conf / group for conf in folders("conf") for group in ("dataset", ".")),
+        ]
         tried = [wanted] if wanted.is_absolute() else [root / wanted for root in dict.fromkeys(roots)]
         for candidate in tried:
             if candidate.is_file():
                 return str(candidate)
         looked = ", ".join(str(one.parent) for one in tried)
-        raise ConfigError(f"no file {path!r}; looked in {looked}. Give a path from here, or put the file there.")
+        raise ConfigError(
+            f"no file {path!r}; looked in {looked}. Give a path from here, or put the file there."
+        )

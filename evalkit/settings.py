@@ -169,14 +169,18 @@ def _plugins() -> set[str]:
 
 
 def _faults(rules: dict[str, Any], data: object, group: str) -> Iterator[str]:
-    for error in sorted(jsonschema.Draft202012Validator(rules).iter_errors(data), key=lambda one: list(one.path)):
+    for error in sorted(
+        jsonschema.Draft202012Validator(rules).iter_errors(data), key=lambda one: list(one.path)
+    ):
         where = ".".join([*([group] if group else []), *(str(part) for part in error.absolute_path)])
         if error.validator == "additionalProperties":
             yield from _unknown(error, where)
         elif error.validator == "required":
             yield f"{where or 'config'}: {error.message.replace('a required property', 'required')}"
         elif error.validator == "anyOf":
-            wanted = " or ".join(str(one.get("type", one.get("$ref", "")).rpartition("/")[2]) for one in error.validator_value)
+            wanted = " or ".join(
+                str(one.get("type", one.get("$ref", "")).rpartition("/")[2]) for one in error.validator_value
+            )
             yield f"{where}: {error.instance!r} is not {wanted}"
         else:
             yield f"{where}: {error.message}"

@@ -9,7 +9,9 @@ from typing import Any
 FORMATS = ("table", "json", "csv")
 
 
-def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "", form: str = "table") -> None:
+def show(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "", form: str = "table"
+) -> None:
     """Print rows. `columns` maps a row's key to its heading; JSON prints the rows whole."""
     if form == "json":
         print(json.dumps(list(rows), indent=2, default=str))

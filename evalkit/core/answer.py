@@ -11,7 +11,15 @@ FENCE = re.compile(
     r"(?P<body>.*?)(?P<end>^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
-ALIASES = {"py": "python", "python3": "python", "sqlite": "sql", "sqlite3": "sql", "js": "javascript", "ts": "typescript", "rs": "rust"}
+ALIASES = {
+    "py": "python",
+    "python3": "python",
+    "sqlite": "sql",
+    "sqlite3": "sql",
+    "js": "javascript",
+    "ts": "typescript",
+    "rs": "rust",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,8 @@ def form(answer: str) -> str:
 def blocks(text: str) -> list[Block]:
     """All fenced code blocks, in order; an unclosed last one reaches to the end."""
     return [
-        Block(_language(match["language"]), match["body"], closed=bool(match["end"])) for match in FENCE.finditer(text)
+        Block(_language(match["language"]), match["body"], closed=bool(match["end"]))
+        for match in FENCE.finditer(text)
     ]
 
 

@@ -55,9 +55,7 @@ class Verifier(Protocol):
 class Journal(Protocol):
     """Effects that happen once."""
 
-    async def once(
-        self, key: str, kind: type[T], effect: Callable[..., Awaitable[T]], *args: object
-    ) -> T:
+    async def once(self, key: str, kind: type[T], effect: Callable[..., Awaitable[T]], *args: object) -> T:
         """The recorded result under `key`, or run the effect, record it on disk, and return it."""
         ...
 

@@ -62,11 +62,17 @@ class Evaluation:
         except* Exception as group:
             raise _first(group) from None
 
-    def summary(self, facts: Facts, *, since: float, earlier_seconds: float = 0.0, interrupted: bool = False) -> Summary:
+    def summary(
+        self, facts: Facts, *, since: float, earlier_seconds: float = 0.0, interrupted: bool = False
+    ) -> Summary:
         """What came of it so far. Climbs never begun are unfinished too."""
         for instance, epoch in self._climbs():
             if (instance.id, epoch) not in self._started:
-                why = "not begun: the run was interrupted" if interrupted else "not begun: the run stopped before it"
+                why = (
+                    "not begun: the run was interrupted"
+                    if interrupted
+                    else "not begun: the run stopped before it"
+                )
                 self._tally.add(Solution(instance.id, epoch, Status.UNFINISHED, "not_begun", error=why))
         status, why = self._status(interrupted=interrupted)
         wall = earlier_seconds + time.perf_counter() - since
@@ -75,7 +81,10 @@ class Evaluation:
     def _status(self, *, interrupted: bool) -> tuple[str, str]:
         unfinished = self._tally.counts[Status.UNFINISHED]
         if self._alarm.rang:
-            return "stopped", f"stopped: the same error {self._plan.identical_errors} times in a row: {self._alarm.error}"
+            return (
+                "stopped",
+                f"stopped: the same error {self._plan.identical_errors} times in a row: {self._alarm.error}",
+            )
         if interrupted:
             return "paused", "interrupted; the same command continues"
         if unfinished:
@@ -83,7 +92,11 @@ class Evaluation:
         return "complete", ""
 
     def _climbs(self) -> Iterator[tuple[Instance, int]]:
-        return ((instance, epoch) for epoch in range(1, self._plan.epochs + 1) for instance in self._plan.instances)
+        return (
+            (instance, epoch)
+            for epoch in range(1, self._plan.epochs + 1)
+            for instance in self._plan.instances
+        )
 
     async def _work(self) -> None:
         """One worker: takes the next climb until there is none. All run on one thread, hence no lock."""
@@ -120,7 +133,9 @@ class Evaluation:
         except StorageError:  # nothing more can be recorded: going on would lose what is paid for
             raise
         except InfrastructureError as error:
-            return Solution(instance.id, epoch, Status.UNFINISHED, "outage", tuple(history), error.failure, str(error))
+            return Solution(
+                instance.id, epoch, Status.UNFINISHED, "outage", tuple(history), error.failure, str(error)
+            )
 
 
 class _Metered:
