@@ -38,7 +38,9 @@ class JsonlJournal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("a+b")
         except OSError as error:
-            raise StorageError(f"{path}: {error.strerror}. Make the folder writable, or free space.") from error
+            raise StorageError(
+                f"{path}: {error.strerror}. Make the folder writable, or free space."
+            ) from error
         self._lock()
         self._read(run)
 
@@ -52,9 +54,6 @@ class JsonlJournal:
 
     def __contains__(self, key: str) -> bool:
         return key in self._places
-
-    def __len__(self) -> int:
-        return len(self._places)
 
     def close(self) -> None:
         """Release the lock."""

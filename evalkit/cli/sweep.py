@@ -1,0 +1,39 @@
+"""evalkit sweep NAME: every cell of sweeps/NAME.yaml as a run of its own, tied by a tag."""
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from evalkit.cli.hydra_app import Composed, launch, sweep_names
+from evalkit.cli.run import job
+from evalkit.core.errors import ConfigError, EvalkitError
+
+HELP = """evalkit sweep NAME [OVERRIDE…]: every cell of sweeps/NAME.yaml as a run of its own; again skips done cells.
+
+The sweeps: {names}
+
+example: evalkit sweep ladders sample.size=5"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a sweep's cells one after the other; a cell that fails does not stop the others."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP.format(names=", ".join(sweep_names())))
+        return 0 if argv else 2
+    name, *overrides = argv
+    if name not in sweep_names():
+        raise ConfigError(f"no sweep {name!r}; there are {', '.join(sweep_names())}")
+    identity = hashlib.sha256(" ".join([name, *sorted(overrides)]).encode()).hexdigest()[:12]
+    print(f"sweep {name}: the runs carry the tag evalkit.sweep={identity}", file=sys.stderr)
+    return launch([f"+sweeps={name}", *overrides], "evalkit sweep", partial(_cell, identity))
+
+
+def _cell(identity: str, composed: Composed) -> int:
+    cell = " ".join(override for override in composed.overrides if not override.startswith("+sweeps="))
+    print(f"cell: {cell or 'as it is'}", file=sys.stderr)
+    try:
+        return job(composed, {"evalkit.sweep": identity, "evalkit.cell": cell})
+    except EvalkitError as error:
+        print(f"evalkit: this cell failed: {error}", file=sys.stderr)
+        return error.exit_code
