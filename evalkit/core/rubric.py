@@ -47,9 +47,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """Rules, and when they accept: if all required ones hold and, with a threshold, this share of the weights.
+    """Rules; they accept when all required ones hold and, with a threshold, this share of the weights.
 
-    The threshold is above 0 and at most 1. In a file, rules count as required by default; with a threshold only those that say `required: true`.
+    The threshold is above 0 and at most 1. In a file rules are required by default, but with a threshold only
+    those that say `required: true`.
     """
 
     name: str

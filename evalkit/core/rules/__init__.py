@@ -1,8 +1,8 @@
 """The kinds of rules, by the name that a rubric's `kind` uses.
 
 A kind is a frozen dataclass whose fields are its keys, with `SCHEMA` (the JSON Schema of these keys) and
-`violations(candidate)`; its constructor raises KeyFaults, or any ValueError, on keys that cannot be used. Plug-ins
-add theirs as entry points of the group `evalkit.rules`, which adapters/rubric_files.py resolves.
+`violations(candidate)`; its constructor raises KeyFaults, or any ValueError, on keys that cannot be used.
+Plug-ins add theirs as entry points of the group `evalkit.rules`, which adapters/rubric_files.py resolves.
 """
 
 from evalkit.core.rubric import Kind

@@ -73,15 +73,18 @@ class JsonSchema:
             return [Violation(f"its JSON cannot be compared with the schema: {error}")]
 
     def _faults(self) -> Iterator[KeyFault]:
-        from jsonschema.exceptions import SchemaError  # noqa: PLC0415  see `validator`
-
         try:
-            self.validator.check_schema(self.schema)
-            self._try()
-        except SchemaError as error:
-            yield KeyFault(("schema", *error.absolute_path), short(error.message))
+            wrong = [nearest(error) for error in self._meta().iter_errors(self.schema)]
+            yield from (KeyFault(("schema", *error.absolute_path), short(error.message)) for error in wrong)
+            if not wrong:
+                self._try()
         except Exception as error:  # noqa: BLE001  a schema breaks jsonschema in many ways; here each is the user's
             yield KeyFault(("schema",), f"cannot be used: {short(str(error) or type(error).__name__)}")
+
+    def _meta(self) -> "Validator":
+        """The validator of the schema itself, formats such as a pattern's syntax included."""
+        kind = type(self.validator)
+        return kind(kind.META_SCHEMA, registry=_specifications(), format_checker=kind.FORMAT_CHECKER)
 
     def _try(self) -> None:
         """Find what only shows in use: references to nothing, references in a circle."""
@@ -116,10 +119,15 @@ def _references(schema: Any) -> Iterator[str]:
 
 
 def _violation(error: "ValidationError") -> Violation:
+    error = nearest(error)
+    return Violation(f"{_path(error)}: {short(error.message, 200)}")
+
+
+def nearest(error: "ValidationError") -> "ValidationError":
+    """Under `anyOf` and the like, the one branch that comes nearest to holding."""
     from jsonschema.exceptions import best_match  # noqa: PLC0415  see `validator`
 
-    nearest = best_match([error]) or error
-    return Violation(f"{_path(nearest)}: {short(nearest.message, 200)}")
+    return best_match([error]) or error
 
 
 def _order(error: "ValidationError") -> tuple[str, str]:

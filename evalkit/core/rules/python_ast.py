@@ -1,6 +1,6 @@
-"""`python_ast`: what a Python candidate defines, calls and imports, seen in its syntax: no comment misleads it.
+"""`python_ast`: what a Python candidate defines, calls and imports, seen in its syntax, not its text.
 
-It checks style and the task's terms and is no security: a candidate can hide a call; the sandbox is what holds it.
+It checks style and the task's terms and is no security: a candidate can hide a call; the sandbox holds it.
 """
 
 import ast
@@ -31,11 +31,11 @@ _TEXTS = {"type": ["string", "array"], "minLength": 1, "items": {"type": "string
 class PythonAst:
     """One name or several a key.
 
-    `defines`: a function or class (`f`, `Stack.push`), or a signature (`def f(a: int, b=1) -> bool`), compared
-    as syntax; an annotation that the signature leaves out is free. Calls and imports are dotted names as the
-    candidate's imports resolve them (`from os import system as s; s()` calls `os.system`), with `*` as a wildcard
-    (`subprocess.*`, `*.append`); forbidding `os` forbids `os.path` too. `forbid_nodes` are classes of Python's
-    `ast` (While, Try, ListComp …).
+    `defines`: a function or class (`f`, `Stack.push`), or a signature (`def f(a: int, b=1) -> bool`), as
+    syntax; an annotation that it leaves out is free. Calls and imports are dotted names as the imports of the
+    candidate resolve them (`from os import system as s; s()` calls `os.system`), with `*` as wildcard
+    (`subprocess.*`, `*.append`); forbidding `os` forbids `os.path` too. `forbid_nodes` are classes of the
+    module `ast` (While, Try, ListComp …).
     """
 
     defines: str | Sequence[str] = ()

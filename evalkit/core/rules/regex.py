@@ -20,7 +20,7 @@ FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
 
 @dataclass(frozen=True)
 class Pattern:
-    """A pattern with its flags: i (any case), m (^ and $ at each line), s (dot takes newlines), x (verbose)."""
+    """A pattern and its flags: i (any case), m (^ and $ at each line), s (dot takes newlines), x (blanks)."""
 
     pattern: str
     flags: str | Sequence[str] = ""
@@ -29,7 +29,12 @@ class Pattern:
         "required": ["pattern"],
         "properties": {
             "pattern": {"type": "string", "minLength": 1},
-            "flags": {"type": ["string", "array"], "pattern": "^[imsx]*$", "items": {"enum": list(FLAGS)}},
+            "flags": {
+                "description": "it must be letters of i, m, s and x",
+                "type": ["string", "array"],
+                "pattern": "^[imsx]*$",
+                "items": {"enum": list(FLAGS)},
+            },
         },
     }
 

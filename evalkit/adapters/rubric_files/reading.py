@@ -1,0 +1,168 @@
+"""From the data of a rubric to its objects, collecting every fault on the way."""
+
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from math import isfinite
+from typing import Any
+
+from evalkit.adapters.rubric_files.wording import faults_of, near, schema
+from evalkit.core.errors import RubricError
+from evalkit.core.rubric import Kind, Rubric, Rule
+from evalkit.core.rules import KINDS
+from evalkit.core.rules.keys import KeyFault, KeyFaults, KeyPath, words
+from evalkit.core.rules.where import short
+
+GROUP = "evalkit.rules"  # entry points: name = kind, value = its class
+ANY_KIND = {"properties": {key: True for kind in KINDS.values() for key in kind.SCHEMA["properties"]}}
+
+
+class Reading:
+    """One pass over a rubric's data: makes the rubric and collects faults."""
+
+    def __init__(self, lines: Mapping[KeyPath, int], faults: list[tuple[int, KeyFault]]) -> None:
+        self.faults = faults  # each with its line, 0 where none is known
+        self._lines = lines
+        self._kinds = kinds()
+        self._said = {
+            fault.path for _, fault in faults
+        }  # a value that YAML could not read has no second fault
+
+    def rubric(self, data: object, name: str) -> Rubric | None:
+        """The rubric, or None: then `faults` says why."""
+        found = list(faults_of(schema(), data))
+        rules: list[Rule | None] = []
+        threshold = None
+        if isinstance(data, dict):
+            threshold = _threshold(data)
+            given = data.get("rules")
+            for index, rule in enumerate(given if isinstance(given, list) else []):
+                rules.append(self._rule(rule, ("rules", index), found, weighted=threshold is not None))
+            found += _sense_faults(data, threshold)
+        self.faults += [(self._line(fault.path), fault) for fault in found if fault.path not in self._said]
+        if self.faults or not isinstance(data, dict):
+            return None
+        return Rubric(
+            name=data.get("name", name),
+            rules=tuple(rule for rule in rules if rule),
+            description=data.get("description", ""),
+            threshold=threshold,
+        )
+
+    def _rule(self, data: object, path: KeyPath, faults: list[KeyFault], *, weighted: bool) -> Rule | None:
+        if not isinstance(data, dict):
+            return None  # the rubric's own schema says so
+        check = self._check(data, path, faults)
+        wordless = not data.get("message") and not data.get("description")
+        if wordless and not get_close_matches("message", map(str, data), 1):
+            faults.append(KeyFault((*path, "message"), "is missing: say to the model what it should do"))
+        if check is None or wordless or any(faults_of(schema()["$defs"]["rule"], data)):
+            return None
+        return Rule(
+            id=data["id"],
+            kind=data["kind"],
+            check=check,
+            message=data.get("message") or data["description"],
+            description=data.get("description", ""),
+            weight=float(data.get("weight", 1)),
+            required=data.get("required", not weighted),
+            tags=tuple(data.get("tags", ())),
+            accept=tuple(words(data.get("accept"))),
+            reject=tuple(words(data.get("reject"))),
+        )
+
+    def _check(self, data: Mapping[str, Any], path: KeyPath, faults: list[KeyFault]) -> Any:
+        """The object of the rule's kind, or None and the faults of its own keys."""
+        name = data.get("kind")
+        known = name if name in self._kinds else None
+        if isinstance(name, str) and not known:
+            text = f"{short(name)!r} is no kind of rule{near(name, list(self._kinds))}"
+            faults.append(KeyFault((*path, "kind"), text))
+            known = next(
+                iter(get_close_matches(name, list(self._kinds), 1)), None
+            )  # for the faults of its keys
+        if known is None:
+            faults += [_below(path, fault) for fault in faults_of(_closed(ANY_KIND), data)]
+            return None
+        check, found = _made(_loaded(known, self._kinds[known]), data)
+        faults += [_below(path, fault) for fault in found]
+        return check if known == name else None
+
+    def _line(self, path: KeyPath) -> int:
+        """The line of the longest part of the key path that has one."""
+        for end in range(len(path), -1, -1):
+            if (line := self._lines.get(path[:end])) is not None:
+                return line
+        return 0
+
+
+def _made(kind: type[Kind], data: Mapping[str, Any]) -> tuple[Any, list[KeyFault]]:
+    """The kind's object of the rule's keys, or None and all that is wrong with them."""
+    found = list(faults_of(_closed(kind.SCHEMA), data))
+    faulty = {fault.path[0] for fault in found if fault.path}
+    own = {key: data[key] for key in kind.SCHEMA.get("properties", {}) if key in data and key not in faulty}
+    if any(key not in own for key in kind.SCHEMA.get("required", ())):
+        return None, found
+    try:
+        check = kind(**own)
+    except (
+        KeyFaults
+    ) as error:  # of the keys that are left; what concerns the rule whole may be due to the others
+        return None, found + [fault for fault in error.faults if fault.path or not found]
+    except ValueError as error:  # a plug-in's way to say it
+        return None, found or [KeyFault((), str(error))]
+    return (None if found else check), found
+
+
+def _closed(schema_of_kind: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a whole rule in which only the kind's own keys are checked, and no others may stand."""
+    common = dict.fromkeys(schema()["$defs"]["rule"]["properties"], True)
+    properties = {**common, **schema_of_kind.get("properties", {})}
+    return {**schema_of_kind, "properties": properties, "additionalProperties": False}
+
+
+def _threshold(data: Mapping[str, Any]) -> float | None:
+    accept = data.get("accept")
+    value = accept.get("threshold") if isinstance(accept, dict) else None
+    return float(value) if isinstance(value, float) or value == 1 else None
+
+
+def _sense_faults(data: Mapping[str, Any], threshold: float | None) -> Iterator[KeyFault]:
+    """What a schema cannot say."""
+    given = data.get("rules")
+    listed = enumerate(given if isinstance(given, list) else [])
+    rules = [(index, rule) for index, rule in listed if isinstance(rule, dict)]
+    first: dict[str, int] = {}
+    for index, rule in rules:
+        if isinstance(rule.get("id"), str) and first.setdefault(rule["id"], index) != index:
+            text = f"{short(rule['id'])!r} is the id of rules[{first[rule['id']]}] too; ids must be unique"
+            yield KeyFault(("rules", index, "id"), text)
+        if isinstance(rule.get("weight"), float) and not isfinite(rule["weight"]):
+            yield KeyFault(("rules", index, "weight"), f"is {rule['weight']!r}; it must be a finite number")
+    if threshold is None:
+        return
+    if not isfinite(threshold):
+        yield KeyFault(("accept", "threshold"), f"is {threshold!r}; it must be above 0 and at most 1")
+    if rules and all(rule.get("weight", 1) == 0 for _, rule in rules):
+        yield KeyFault(("accept", "threshold"), "is a share of the weights, but every rule's weight is 0")
+
+
+def kinds() -> dict[str, Callable[[], type[Kind]]]:
+    """All kinds by name, those of plug-ins too; a plug-in is imported when its kind is asked for."""
+    plugged = {entry.name: entry.load for entry in entry_points(group=GROUP)}
+    return {**plugged, **{name: _constant(kind) for name, kind in KINDS.items()}}
+
+
+def _constant(kind: type[Kind]) -> Callable[[], type[Kind]]:
+    return lambda: kind
+
+
+def _loaded(name: str, load: Callable[[], type[Kind]]) -> type[Kind]:
+    try:
+        return load()
+    except (ImportError, AttributeError) as error:
+        raise RubricError(f"the plug-in of the rule kind {name!r} cannot be loaded: {error}") from error
+
+
+def _below(path: KeyPath, fault: KeyFault) -> KeyFault:
+    return KeyFault((*path, *fault.path), fault.text)
