@@ -95,7 +95,8 @@ class _Reading:
         self._rubrics = rubrics
         self._path = path
         self._lines: dict[str, int] = {}  # by id
-        self._known: dict[str, Rubric | None] = {}  # by content: thousands of instances share a few rubrics
+        # By content: thousands of instances share a few rubrics.
+        self._known: dict[str, tuple[Rubric | None, list[str]]] = {}
 
     def instances(self, lines: Iterator[json_lines.Line]) -> Iterator[Instance]:
         for line in lines:
@@ -122,19 +123,18 @@ class _Reading:
         content = canonical(given)
         if content not in self._known:
             self._known[content] = self._resolved(given, where)
-        return self._known[content]
+        rubric, faults = self._known[content]
+        self.faults += [f"{where}: {fault}" for fault in faults]
+        return rubric
 
-    def _resolved(self, given: str | dict[str, Any], where: str) -> Rubric | None:
+    def _resolved(self, given: str | dict[str, Any], where: str) -> tuple[Rubric | None, list[str]]:
         try:
             if isinstance(given, str):
-                return self._rubrics.find(given)
-            return self._rubrics.parse(given, where)
+                return self._rubrics.find(given), []
+            return self._rubrics.parse(given, where), []
         except UsageError as error:
-            named = f"{where}: rubric: "
-            self.faults += [
-                line if line.startswith(f"{where}:") else named + line for line in str(error).splitlines()
-            ]
-            return None
+            lines = [line.removeprefix(f"{where}: ") for line in str(error).splitlines()]
+            return None, [line if line.startswith("rubric") else f"rubric: {line}" for line in lines]
 
 
 @cache
