@@ -56,6 +56,4 @@ class Places:
             if candidate.is_file():
                 return str(candidate)
         looked = ", ".join(str(one.parent) for one in tried)
-        raise ConfigError(
-            f"no file {path!r}; looked in {looked}. Give a path from here, or put the file there."
-        )
+        raise ConfigError(f"no file {path!r}; looked in {looked}. Give a path from here, or put the file there.")

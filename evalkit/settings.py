@@ -169,9 +169,7 @@ def _plugins() -> set[str]:
 
 
 def _faults(rules: dict[str, Any], data: object, group: str) -> Iterator[str]:
-    for error in sorted(
-        jsonschema.Draft202012Validator(rules).iter_errors(data), key=lambda one: list(one.path)
-    ):
+    for error in sorted(jsonschema.Draft202012Validator(rules).iter_errors(data), key=lambda one: list(one.path)):
         where = ".".join([*([group] if group else []), *(str(part) for part in error.absolute_path)])
         if error.validator == "additionalProperties":
             yield from _unknown(error, where)

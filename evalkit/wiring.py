@@ -142,13 +142,9 @@ class Wired:
     @cached_property
     def feedback_tag(self) -> str:
         """The kind of feedback, or `hidden-tests` where it shows what the prompt does not (invariant 9)."""
-        tested = (
-            any(instance.tests for instance in self.instances) and self.choices.get("verifier") != "rubric"
-        )
+        tested = any(instance.tests for instance in self.instances) and self.choices.get("verifier") != "rubric"
         return (
-            "hidden-tests"
-            if shows_hidden_tests(self.settings.feedback, tested=tested)
-            else self.settings.feedback.kind
+            "hidden-tests" if shows_hidden_tests(self.settings.feedback, tested=tested) else self.settings.feedback.kind
         )
 
     def _recorded_answers(self) -> list[str]:

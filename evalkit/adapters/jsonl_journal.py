@@ -38,9 +38,7 @@ class JsonlJournal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("a+b")
         except OSError as error:
-            raise StorageError(
-                f"{path}: {error.strerror}. Make the folder writable, or free space."
-            ) from error
+            raise StorageError(f"{path}: {error.strerror}. Make the folder writable, or free space.") from error
         self._lock()
         self._read(run)
 

@@ -28,12 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a run: its folder, its key or a prefix of it, or its name")
     parser.add_argument("b", metavar="B", help="the run to set against it")
     parser.add_argument("--format", choices=("table", "json"), default="table")
-    parser.add_argument(
-        "--shared-only", action="store_true", help="compare although the runs' instances differ"
-    )
-    parser.add_argument(
-        "--allow-simulated", action="store_true", help="compare a simulated run with a live one"
-    )
+    parser.add_argument("--shared-only", action="store_true", help="compare although the runs' instances differ")
+    parser.add_argument("--allow-simulated", action="store_true", help="compare a simulated run with a live one")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,24 +53,16 @@ def summary_of(name: str) -> Summary:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Summary)
     except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(
-            f"{path}: {error}. Run it to its end first: the same `evalkit run` continues it."
-        ) from error
+        raise ConfigError(f"{path}: {error}. Run it to its end first: the same `evalkit run` continues it.") from error
 
 
 def _refuse(a: Summary, b: Summary, *, shared_only: bool, simulated: bool) -> None:
     if a.simulated != b.simulated and not simulated:
-        raise ConfigError(
-            "one run is simulated and the other is live; --allow-simulated compares them all the same"
-        )
+        raise ConfigError("one run is simulated and the other is live; --allow-simulated compares them all the same")
     if a.dataset.digest != b.dataset.digest and not shared_only:
-        raise ConfigError(
-            "the runs are on different datasets; --shared-only compares the instances they share"
-        )
+        raise ConfigError("the runs are on different datasets; --shared-only compares the instances they share")
     if _all(a) != _all(b) and not shared_only:
-        raise ConfigError(
-            "the runs are on different samples; --shared-only compares the instances they share"
-        )
+        raise ConfigError("the runs are on different samples; --shared-only compares the instances they share")
 
 
 def _all(summary: Summary) -> set[tuple[str, int]]:
@@ -135,8 +123,7 @@ def _print(a: Summary, b: Summary, found: Paired) -> None:
 
 def _tokens(summary: Summary) -> str:
     return " + ".join(
-        "?" if summary.tokens[kind] is None else str(summary.tokens[kind])
-        for kind in ("prompt", "completion")
+        "?" if summary.tokens[kind] is None else str(summary.tokens[kind]) for kind in ("prompt", "completion")
     )
 
 
@@ -156,12 +143,7 @@ def _json(a: Summary, b: Summary, found: Paired) -> dict[str, Any]:
         "p_adjusted": found.p_value,
         "conclusion": found.conclusion,
         "cost_usd": {"a": a.cost_usd, "b": b.cost_usd, "difference": difference},
-        "flips": [
-            {"instance_id": name.rpartition("#")[0], "a": one, "b": other} for name, one, other in flips
-        ],
+        "flips": [{"instance_id": name.rpartition("#")[0], "a": one, "b": other} for name, one, other in flips],
     }
-    runs = [
-        {"id": one.key, "name": one.name, "solved_rate": msgspec.to_builtins(one.solved_rate)}
-        for one in (a, b)
-    ]
+    runs = [{"id": one.key, "name": one.name, "solved_rate": msgspec.to_builtins(one.solved_rate)} for one in (a, b)]
     return {"runs": runs, "comparisons": [comparison]}

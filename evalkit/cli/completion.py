@@ -12,8 +12,6 @@ def main(argv: Sequence[str]) -> int:
     line = os.environ.get("COMP_LINE")
     if line is not None:
         shorter = re.sub(r"^(\S+)\s+(run|sweep|doctor)\b", r"\1", line)
-        os.environ["COMP_POINT"] = str(
-            max(0, int(os.environ.get("COMP_POINT", len(line))) - len(line) + len(shorter))
-        )
+        os.environ["COMP_POINT"] = str(max(0, int(os.environ.get("COMP_POINT", len(line))) - len(line) + len(shorter)))
         os.environ["COMP_LINE"] = shorter
     return launch(argv, "evalkit", lambda _: 0)

@@ -50,11 +50,7 @@ def _checks(wired: Wired) -> list[Check]:
 
     async def sandbox() -> str:
         await wired.sandbox.check()
-        return (
-            ""
-            if wired.sandbox.confined
-            else "UNCONFINED: candidates run with your rights; the run is tagged so"
-        )
+        return "" if wired.sandbox.confined else "UNCONFINED: candidates run with your rights; the run is tagged so"
 
     async def tracker() -> str:
         await asyncio.to_thread(wired.tracker.check)

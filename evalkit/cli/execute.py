@@ -80,12 +80,8 @@ class Session:
         self._folder.begin(record, _yaml(wired.config), self._lock(), _rubrics(wired))
         tracker = wired.tracker
         tracker.start(record)
-        plan = Plan(
-            wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined
-        )
-        climb = Climb(
-            settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal
-        )
+        plan = Plan(wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined)
+        climb = Climb(settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal)
         with progress(record.climbs, self.where) as bar:
             evaluation = Evaluation(plan, climb, [self._folder, tracker, bar])
             interrupted = True

@@ -9,17 +9,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir, main as hydra_main
+from hydra import compose, initialize_config_dir
+from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from evalkit.core.errors import ConfigError
+from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.places import folders, installed
 
 
@@ -51,9 +53,16 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> in
     refuses.
     """
     codes: list[int] = []
+    refused: list[EvalkitError] = []
 
     def task(config: DictConfig) -> None:
-        codes.append(job(_composed(config)))
+        # Hydra would announce what a job raises in words of its own, and end a sweep's other cells' exit codes.
+        try:
+            codes.append(job(_composed(config)))
+        except EvalkitError as error:
+            refused.append(error)
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                print(f"evalkit: {error}", file=sys.stderr)
 
     _register()
     saved = sys.argv
@@ -66,7 +75,9 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> in
         raise ConfigError(explain(error)) from error
     finally:
         sys.argv = saved
-    return max(codes, default=0)
+    if refused and not codes:
+        raise refused[0]
+    return max([*codes, *(error.exit_code for error in refused)], default=0)
 
 
 def composed(overrides: Sequence[str]) -> Composed:
@@ -88,17 +99,24 @@ def _register() -> None:
 
 def _composed(config: DictConfig) -> Composed:
     runtime = HydraConfig.get()
-    choices = {
-        key: str(value) for key, value in runtime.runtime.choices.items() if not key.startswith("hydra/")
-    }
+    choices = {key: str(value) for key, value in runtime.runtime.choices.items() if not key.startswith("hydra/")}
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False, enum_to_str=True)
     if not isinstance(plain, dict):
         raise ConfigError("the config is no mapping")
-    data = {str(key): value for key, value in plain.items() if key != "hydra"}
+    data = {str(key): _words(value) for key, value in plain.items() if key != "hydra"}
     missing = sorted(_missing(data, ""))
     if missing:
         raise ConfigError(f"these have no value yet: {', '.join(missing)}. Set them: {missing[0]}=…")
     return Composed(data, choices, tuple(runtime.overrides.task))
+
+
+def _words(data: object) -> object:
+    """Keys as a person wrote them: YAML 1.1 reads an unquoted `on:` as true."""
+    if isinstance(data, list):
+        return [_words(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    return {"on" if key is True else key: _words(value) for key, value in data.items()}
 
 
 def _missing(data: object, where: str) -> list[str]:
@@ -106,16 +124,12 @@ def _missing(data: object, where: str) -> list[str]:
         return [where]
     if not isinstance(data, dict):
         return []
-    return [
-        name
-        for key, value in data.items()
-        for name in _missing(value, f"{where}.{key}" if where else str(key))
-    ]
+    return [name for key, value in data.items() for name in _missing(value, f"{where}.{key}" if where else str(key))]
 
 
 def explain(error: Exception) -> str:
     """Hydra's own words, and the nearest names where something is unknown."""
-    text = str(error).strip()
+    text = str(error).partition("Config search path:")[0].strip()
     if error.__cause__ is not None and str(error.__cause__).strip() not in text:
         text += f"\n{error.__cause__}"
     return text + _nearest(text)
@@ -123,9 +137,7 @@ def explain(error: Exception) -> str:
 
 def _nearest(text: str) -> str:
     """What an unknown option, group or key may have meant, from the words of Hydra's message."""
-    option = re.search(r"Could not find '([\w./@-]+)'", text) or re.search(
-        r"In .*: Could not load '([\w./@-]+)'", text
-    )
+    option = re.search(r"Could not find '([\w./@-]+)'", text) or re.search(r"In .*: Could not load '([\w./@-]+)'", text)
     group = re.search(r"Could not override '([\w./@-]+)'", text)
     if option and "/" in option[1]:
         name, _, wanted = option[1].rpartition("/")

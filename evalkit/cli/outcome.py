@@ -50,10 +50,11 @@ def _second_line(summary: Summary) -> str:
     mean = summary.attempts["mean"]
     attempts = f"{mean:.2f}" if isinstance(mean, float | int) else "–"
     tokens = " + ".join(
-        "?" if summary.tokens[name] is None else str(summary.tokens[name])
-        for name in ("prompt", "completion")
+        "?" if summary.tokens[name] is None else str(summary.tokens[name]) for name in ("prompt", "completion")
     )
-    return f"attempts {attempts} a climb · cost {money(summary.cost_usd)} · tokens {tokens} · {summary.wall_seconds:.1f} s"
+    return (
+        f"attempts {attempts} a climb · cost {money(summary.cost_usd)} · tokens {tokens} · {summary.wall_seconds:.1f} s"
+    )
 
 
 def _rungs(summary: Summary) -> Table:

@@ -43,9 +43,7 @@ class Counts:
 
     def __str__(self) -> str:
         cost = "cost unknown" if self._cost.value is None else f"${self._cost.value:.4f}"
-        parts = [
-            f"{self.by[status]} {status}" for status in Status if self.by[status] or status is Status.SOLVED
-        ]
+        parts = [f"{self.by[status]} {status}" for status in Status if self.by[status] or status is Status.SOLVED]
         return f"{', '.join(parts)} · {self.attempts} attempts · {cost}"
 
 

@@ -14,21 +14,15 @@ def run_folder(name: str) -> Path:
     """
     if (Path(name) / "journal.jsonl").is_file():
         return Path(name)
-    found = {
-        path: _name(path) for path in (mlruns() / "runs").glob("*/") if (path / "journal.jsonl").is_file()
-    }
+    found = {path: _name(path) for path in (mlruns() / "runs").glob("*/") if (path / "journal.jsonl").is_file()}
     by_key = [path for path in found if path.name.startswith(name)]
     if len(by_key) == 1:
         return by_key[0]
-    named = sorted(
-        (path for path, given in found.items() if given == name), key=lambda path: path.stat().st_mtime
-    )
+    named = sorted((path for path, given in found.items() if given == name), key=lambda path: path.stat().st_mtime)
     if named:
         return named[-1]
     if by_key:
-        raise ConfigError(
-            f"{name!r} is the start of {len(by_key)} runs: {', '.join(path.name for path in by_key)}"
-        )
+        raise ConfigError(f"{name!r} is the start of {len(by_key)} runs: {', '.join(path.name for path in by_key)}")
     known = ", ".join(f"{path.name} ({given})" for path, given in found.items()) or "none yet"
     raise ConfigError(f"no run {name!r} in {mlruns() / 'runs'}; there: {known}")
 

@@ -43,9 +43,7 @@ class Chosen:
     dropped: tuple[str, ...] = ()
 
 
-def choose(
-    context: Context, files: Mapping[str, str], rung: Rung, count_tokens: Callable[[str], int]
-) -> Chosen:
+def choose(context: Context, files: Mapping[str, str], rung: Rung, count_tokens: Callable[[str], int]) -> Chosen:
     """Take files in order until the budget is spent; the last one may be cut at a line's end."""
     if context.kind == "none" or not files:
         return Chosen()

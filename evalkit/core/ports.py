@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from evalkit.core.ladder import Step
-from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt, Solution, Verdict
 from evalkit.core.summary import Summary
+from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt, Solution, Verdict
 
 T = TypeVar("T")
 

@@ -59,7 +59,7 @@ class Evaluation:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(self._plan.concurrency):
                     workers.create_task(self._work())
-        except* Exception as group:
+        except* Exception as group:  # noqa: BLE001  unwraps the group; nothing is swallowed
             raise _first(group) from None
 
     def summary(
@@ -68,11 +68,7 @@ class Evaluation:
         """What came of it so far. Climbs never begun are unfinished too."""
         for instance, epoch in self._climbs():
             if (instance.id, epoch) not in self._started:
-                why = (
-                    "not begun: the run was interrupted"
-                    if interrupted
-                    else "not begun: the run stopped before it"
-                )
+                why = "not begun: the run was interrupted" if interrupted else "not begun: the run stopped before it"
                 self._tally.add(Solution(instance.id, epoch, Status.UNFINISHED, "not_begun", error=why))
         status, why = self._status(interrupted=interrupted)
         wall = earlier_seconds + time.perf_counter() - since
@@ -92,11 +88,7 @@ class Evaluation:
         return "complete", ""
 
     def _climbs(self) -> Iterator[tuple[Instance, int]]:
-        return (
-            (instance, epoch)
-            for epoch in range(1, self._plan.epochs + 1)
-            for instance in self._plan.instances
-        )
+        return ((instance, epoch) for epoch in range(1, self._plan.epochs + 1) for instance in self._plan.instances)
 
     async def _work(self) -> None:
         """One worker: takes the next climb until there is none. All run on one thread, hence no lock."""
@@ -133,9 +125,7 @@ class Evaluation:
         except StorageError:  # nothing more can be recorded: going on would lose what is paid for
             raise
         except InfrastructureError as error:
-            return Solution(
-                instance.id, epoch, Status.UNFINISHED, "outage", tuple(history), error.failure, str(error)
-            )
+            return Solution(instance.id, epoch, Status.UNFINISHED, "outage", tuple(history), error.failure, str(error))
 
 
 class _Metered:

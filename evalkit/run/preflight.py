@@ -29,11 +29,7 @@ async def preflight(
     faults = [f"no verdict: instance {one.id!r} {why}" for one in instances if (why := verifier.covers(one))]
     if not instances:
         faults.append("no instances: the sample is empty")
-    faults += [
-        line
-        for line in await asyncio.gather(*(_check(name, model) for name, model in models.items()))
-        if line
-    ]
+    faults += [line for line in await asyncio.gather(*(_check(name, model) for name, model in models.items())) if line]
     if any(instance.tests for instance in instances):
         faults += [line for line in [await _sandbox(sandbox)] if line]
     if faults:

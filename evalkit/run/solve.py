@@ -29,14 +29,10 @@ async def solve(
     ask = partial(strategy.prompt, instance, history, epoch)
     while isinstance(step := next_step(ladder, max_attempts, history, ask), Try):
         key = f"{instance.id}/{epoch}/{step.number}"
-        completion = await journal.once(
-            f"{key}/completion", Completion, models[step.rung].complete, step.prompt
-        )
+        completion = await journal.once(f"{key}/completion", Completion, models[step.rung].complete, step.prompt)
         candidate = strategy.candidate(instance, completion)
         verdict = await journal.once(f"{key}/verdict", Verdict, verifier.verify, instance, candidate)
-        history.append(
-            Attempt(step.number, step.rung, step.on_rung, step.prompt, completion, candidate, verdict)
-        )
+        history.append(Attempt(step.number, step.rung, step.on_rung, step.prompt, completion, candidate, verdict))
     return Solution(instance.id, epoch, _status(history, step.reason), step.reason, tuple(history))
 
 

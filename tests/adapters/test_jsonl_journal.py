@@ -9,7 +9,8 @@ import sys
 import time
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evalkit.adapters.jsonl_journal import JsonlJournal
 from evalkit.core.errors import JournalError, StorageError
@@ -38,9 +39,7 @@ async def once(path, key, value, run="r1"):
 
 
 FACTS = [
-    Completion(
-        'text \N{SNOWMAN}\n"quoted"\x00', "m", "stop", 3, None, None, 0.25, 2, Failure.EMPTY_RESPONSE, "d"
-    ),
+    Completion('text \N{SNOWMAN}\n"quoted"\x00', "m", "stop", 3, None, None, 0.25, 2, Failure.EMPTY_RESPONSE, "d"),
     Verdict(
         accepted=False,
         failure=Failure.TEST_FAILURE,
@@ -149,9 +148,7 @@ def test_a_writer_killed_at_50_random_moments_loses_no_record_that_it_reported(t
     chance = random.Random(7)
     reported = -1
     for _ in range(50):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
-        )
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
         assert writer.stdout.readline()
         time.sleep(chance.uniform(0, 0.05))
         writer.send_signal(signal.SIGKILL)
@@ -182,7 +179,5 @@ def test_any_flipped_byte_is_noticed_or_costs_only_the_last_line(tmp_path_factor
         assert changed
         return
     assert {"a", "b"} <= set(journal._places)
-    assert all(
-        asyncio.run(journal.once(key, Completion, Effect(None))) == FACTS[0] for key in journal._places
-    )
+    assert all(asyncio.run(journal.once(key, Completion, Effect(None))) == FACTS[0] for key in journal._places)
     journal.close()

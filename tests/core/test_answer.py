@@ -1,7 +1,8 @@
 """How a candidate is taken out of a completion."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.core.answer import blocks, candidate, form
 from evalkit.core.failure import Failure
@@ -51,9 +52,7 @@ def test_what_is_not_there_is_said_and_never_guessed(answer, text, reason, failu
 
 
 def test_a_closed_block_counts_even_if_the_text_after_it_was_cut():
-    assert (
-        candidate("code:python", Completion(f"{PYTHON}\nThis func", finish_reason="length")).failure is None
-    )
+    assert candidate("code:python", Completion(f"{PYTHON}\nThis func", finish_reason="length")).failure is None
 
 
 def test_a_completion_that_failed_has_no_candidate():

@@ -1,6 +1,7 @@
 """What of an instance's files goes into the prompt."""
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.core.budget import Context, choose
 from evalkit.core.ladder import Rung

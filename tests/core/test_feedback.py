@@ -1,6 +1,7 @@
 """What the next attempt is told of the earlier ones."""
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.core.failure import Failure
 from evalkit.core.feedback import Feedback, shows_hidden_tests, tell
@@ -33,17 +34,13 @@ def test_the_budget_drops_the_oldest_and_says_what_it_dropped():
 
 
 def test_after_an_empty_response_the_feedback_is_shortened():
-    empty = attempt(
-        2, "small", 2, failure=Failure.EMPTY_RESPONSE, findings=[finding("your answer was empty")]
-    )
+    empty = attempt(2, "small", 2, failure=Failure.EMPTY_RESPONSE, findings=[finding("your answer was empty")])
     told = tell(Feedback("violations", tokens=100, tokens_after_empty=4), [OLD, empty], words)
     assert told.lines == ("your answer was empty",)
 
 
 def test_a_skipped_rung_is_not_an_earlier_answer():
-    skipped = attempt(
-        3, "kimi", failure=Failure.MODEL_UNAVAILABLE, findings=[finding("not in the subscription")]
-    )
+    skipped = attempt(3, "kimi", failure=Failure.MODEL_UNAVAILABLE, findings=[finding("not in the subscription")])
     assert tell(Feedback("last"), [OLD, skipped], words).lines == ("no loops", "be short")
 
 

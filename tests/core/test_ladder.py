@@ -1,7 +1,8 @@
 """Where the next attempt goes."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder, Rung, Stop, Try, next_step
@@ -58,9 +59,7 @@ def test_max_attempts_caps_the_climb_and_does_not_count_rungs_that_were_skipped(
 
 def test_a_climb_on_which_no_model_could_be_asked_says_so():
     only = ladder(kimi=2)
-    assert next_step(only, 5, [attempt(1, "kimi", failure=Failure.MODEL_UNAVAILABLE)], fresh) == Stop(
-        "no_model"
-    )
+    assert next_step(only, 5, [attempt(1, "kimi", failure=Failure.MODEL_UNAVAILABLE)], fresh) == Stop("no_model")
 
 
 def test_invariant_6_the_same_prompt_to_the_same_model_at_temperature_0_is_not_asked_again():
@@ -82,9 +81,7 @@ def test_above_temperature_0_the_same_prompt_may_be_asked_again():
         ({}, {"empty_response": "stop"}, "policy"),
     ],
 )
-def test_the_policy_by_failure_class_is_settings_and_a_rungs_own_goes_before_the_ladders(
-    ladder_on, rung_on, expected
-):
+def test_the_policy_by_failure_class_is_settings_and_a_rungs_own_goes_before_the_ladders(ladder_on, rung_on, expected):
     rungs = {"small": Rung("scripted/x", attempts=3, on=rung_on), "big": Rung("scripted/y")}
     history = [attempt(1, "small", failure=Failure.EMPTY_RESPONSE)]
     assert where(next_step(Ladder(rungs, on=ladder_on), 10, history, fresh)) == expected

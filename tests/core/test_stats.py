@@ -1,7 +1,8 @@
 """Rates with intervals and paired differences, against published figures."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.core.stats import paired, wilson
 
@@ -21,12 +22,7 @@ def test_a_rate_without_trials_is_unknown():
 
 
 def runs(both, only_a, only_b, neither):
-    outcomes = (
-        [(True, True)] * both
-        + [(True, False)] * only_a
-        + [(False, True)] * only_b
-        + [(False, False)] * neither
-    )
+    outcomes = [(True, True)] * both + [(True, False)] * only_a + [(False, True)] * only_b + [(False, False)] * neither
     return ({f"i{n}": one[side] for n, one in enumerate(outcomes)} for side in (0, 1))
 
 

@@ -28,9 +28,7 @@ async def evaluate(
 ):
     ladder = rungs(only=2)
     plan = Plan(instances(count), epochs, concurrency, identical, quarantined or {})
-    climb = Climb(
-        ladder, 10, {"only": model}, PlainStrategy(), verifier or WordVerifier(), journal or Memory()
-    )
+    climb = Climb(ladder, 10, {"only": model}, PlainStrategy(), verifier or WordVerifier(), journal or Memory())
     evaluation = Evaluation(plan, climb, observers)
     await evaluation.run()
     return evaluation.summary(FACTS, since=time.perf_counter())
