@@ -1,0 +1,93 @@
+"""Samples are nested, near proportional, seeded, and do not depend on the order of the file."""
+
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.core.sampling import sample, stratum
+from evalkit.core.types import Instance
+
+
+def made(kinds: list[str]) -> list[Instance]:
+    return [
+        Instance(f"i{number}", "?", tags=(kind, "more"), difficulty=kind[:1], metadata={"repo": kind})
+        for number, kind in enumerate(kinds)
+    ]
+
+
+datasets = st.lists(st.sampled_from(["python", "sql", "json", "text", "rust"]), min_size=1, max_size=60).map(made)
+fields = st.sampled_from(["tags", "difficulty", "repo", "", None])
+seeds = st.integers(0, 2**31)
+
+
+@given(datasets, seeds, fields, st.data())
+def test_a_smaller_sample_is_the_beginning_of_a_larger_one(instances, seed, by, data):
+    """Invariant 7."""
+    large = data.draw(st.integers(1, len(instances)))
+    small = data.draw(st.integers(1, large))
+    assert sample(instances, large, seed, by)[:small] == sample(instances, small, seed, by)
+
+
+@given(datasets, seeds, fields)
+def test_every_sample_is_within_one_of_proportional(instances, seed, by):
+    whole = Counter(stratum(instance, by) for instance in instances)
+    for size in range(1, len(instances) + 1):
+        taken = Counter(stratum(instance, by) for instance in sample(instances, size, seed, by))
+        for name, count in whole.items():
+            assert abs(taken[name] - size * count / len(instances)) < 1
+
+
+@given(datasets, seeds, fields, st.randoms())
+def test_the_order_of_the_file_does_not_matter(instances, seed, by, random):
+    shuffled = list(instances)
+    random.shuffle(shuffled)
+    assert sample(shuffled, len(instances), seed, by) == sample(instances, len(instances), seed, by)
+
+
+@given(datasets, seeds, fields)
+def test_a_sample_of_all_holds_each_instance_once(instances, seed, by):
+    taken = sample(instances, len(instances), seed, by)
+    assert sorted(one.id for one in taken) == sorted(one.id for one in instances)
+
+
+def test_no_size_is_everything_in_file_order():
+    instances = made(["sql", "python", "sql"])
+    assert sample(instances, None, 7, "tags") == tuple(instances)
+
+
+def test_another_seed_takes_others():
+    instances = made(["python"] * 50)
+    samples = {tuple(one.id for one in sample(instances, 5, seed, "tags")) for seed in range(20)}
+    assert len(samples) == 20
+
+
+def test_the_sample_of_today_is_that_of_last_year():
+    """A change of the order would silently change everybody's samples: it needs a changelog line."""
+    instances = made(["python", "sql", "python", "json", "sql", "python"])
+    assert [one.id for one in sample(instances, 4, 42, "tags")] == ["i2", "i1", "i5", "i4"]
+
+
+def test_instances_without_the_field_are_a_stratum_of_their_own():
+    instances = [*made(["sql"] * 4), *(Instance(f"x{number}", "?") for number in range(4))]
+    assert Counter(stratum(one, "repo") for one in sample(instances, 4, 1, "repo")) == {"sql": 2, "": 2}
+
+
+@pytest.mark.parametrize(
+    ("size", "by", "message"),
+    [
+        (
+            2,
+            "difficult",
+            "no field 'difficult' to sample by; there is tags, difficulty, repo. Did you mean 'difficulty'?",
+        ),
+        (None, "repos", "Did you mean 'repo'?"),
+        (4, "tags", "sample size 4 does not fit: the dataset holds 3 instances. Use 1 to 3"),
+        (0, "tags", "sample size 0 does not fit"),
+    ],
+)
+def test_what_cannot_be_sampled_says_so(size, by, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        sample(made(["sql", "sql", "json"]), size, 0, by)
