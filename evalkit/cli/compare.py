@@ -105,12 +105,10 @@ def _print(a: Summary, b: Summary, found: Paired) -> None:
     }
     show(rows, columns)
     uplift = found.uplift
-    print(
-        f"paired on {found.instances}: both {found.both}, only A {len(found.only_a)}, only B {len(found.only_b)}, neither {found.neither}"
-    )
-    print(
-        f"uplift B - A: {uplift.value:+.0%} (95 % {uplift.low:+.0%} to {uplift.high:+.0%}), exact McNemar p = {found.p_value:.3g}"
-    )
+    discordant = f"only A {len(found.only_a)}, only B {len(found.only_b)}"
+    print(f"paired on {found.instances}: both {found.both}, {discordant}, neither {found.neither}")
+    interval = f"95 % {uplift.low:+.0%} to {uplift.high:+.0%}"
+    print(f"uplift B - A: {uplift.value:+.0%} ({interval}), exact McNemar p = {found.p_value:.3g}")
     for side, ids in (("A", found.only_a), ("B", found.only_b)):
         if ids:
             print(f"only {side}: {', '.join(one.removesuffix('#1') for one in ids)}")
