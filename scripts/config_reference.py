@@ -1,0 +1,90 @@
+"""Writes docs/config.md from the settings classes and conf/, so that it cannot grow old (make docs)."""
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from evalkit.core.budget import Context
+from evalkit.core.feedback import Feedback
+from evalkit.core.ladder import Ladder, Price, Rung
+from evalkit.settings import PORTS, TARGETS, Limits, Retry, Sample, Settings, target
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+PLAIN = {"ladder": Ladder, "rung": Rung, "price": Price, "context": Context, "feedback": Feedback, "limits": Limits}
+HEAD = """# Config reference
+
+Written by `make docs` from the settings classes and conf/; do not edit. Every setting can be overridden on the command line
+(`evalkit run context.tokens=1000`), swept (`evalkit run -m context.tokens=1000,2000`), and put into a file of your own under
+`EVALKIT_HOME/conf/`, which goes before the installed one. A key that does not exist is refused with the nearest one.
+"""
+
+
+def main() -> None:
+    print(HEAD)
+    print("## The run\n")
+    print(described(Settings))
+    for name, cls in {**PLAIN, "retry": Retry, "sample": Sample}.items():
+        print(f"## `{name}`\n")
+        print(described(cls))
+        if (CONF / name).is_dir():
+            print(options(name))
+    for name in TARGETS:
+        print(f"## `{name}`\n")
+        print(options(name))
+        for cls in classes(name):
+            print(f"### {cls.__name__}\n")
+            print(described(cls))
+
+
+def described(cls: type) -> str:
+    """A class's docstring and its settings as a table."""
+    hints = get_type_hints(cls)
+    rows = [
+        f"| `{one.name}` | {shown_type(hints[one.name])} | {shown_default(one)} |"
+        for one in dataclasses.fields(cls)
+        if one.name not in PORTS or cls is Settings
+        if one.init
+    ]
+    table = "\n".join(["| setting | type | default |", "|---|---|---|", *rows]) if rows else "No settings."
+    return f"{inspect.getdoc(cls)}\n\n{table}\n"
+
+
+def shown_type(hint: Any) -> str:
+    text = hint.__name__ if isinstance(hint, type) and not getattr(hint, "__args__", None) else str(hint)
+    return "`" + re.sub(r"\b[a-z_]+(\.[a-z_]+)*\.", "", text).replace("|", "or") + "`"
+
+
+def shown_default(one: dataclasses.Field[Any]) -> str:
+    if one.default is not dataclasses.MISSING:
+        return f"`{one.default!r}`" if one.default is not None else "none"
+    if one.default_factory is not dataclasses.MISSING:
+        made = one.default_factory()
+        return "see there" if dataclasses.is_dataclass(made) else f"`{made!r}`"
+    return "required"
+
+
+def options(group: str) -> str:
+    rows = [f"| `{group}={path.stem}` | {comment(path)} |" for path in sorted((CONF / group).glob("*.yaml"))]
+    return "\n".join(["| option | what it is |", "|---|---|", *rows]) + "\n"
+
+
+def comment(path: Path) -> str:
+    lines = []
+    for line in path.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return " ".join(lines) or "the class below with these settings"
+
+
+def classes(group: str) -> list[type]:
+    found = [target(yaml.safe_load(path.read_text()), group) for path in sorted((CONF / group).glob("*.yaml"))]
+    return list(dict.fromkeys(found))
+
+
+if __name__ == "__main__":
+    main()
