@@ -1,0 +1,147 @@
+"""What MLflow is told of a run, as plain names and values; pure. The names are fixed: others rely on them."""
+
+import math
+import re
+from collections.abc import Mapping
+from posixpath import normpath
+
+from evalkit.core.ports import RunRecord
+from evalkit.core.summary import InstanceRow, Summary
+from evalkit.core.types import Status
+
+PARAM_LIMIT, TAG_LIMIT, NAME_LIMIT = 6000, 8000, 250  # longer values are cut by MLflow without a word
+CUT = " … (cut: the whole value is in long_values.json)"
+RUN_STATUS = {"complete": "FINISHED", "unfinished": "FAILED", "paused": "KILLED", "stopped": "KILLED"}
+
+
+def metrics(summary: Summary) -> dict[str, float]:
+    """The final metrics; what is unknown, not a number or infinite is left out."""
+    rate, counts = summary.solved_rate, summary.counts
+    found: dict[str, object] = {
+        "solved_rate": rate and rate.value,
+        "solved_rate_low": rate and rate.low,
+        "solved_rate_high": rate and rate.high,
+        **{str(status): counts.get(status, 0) for status in Status},
+        "attempts_mean": summary.attempts.get("mean"),
+        "attempts_mean_solved": summary.attempts.get("mean_solved"),
+        "cost_usd": summary.cost_usd,
+        "cost_usd_per_solved": summary.cost_usd_per_solved,
+        "tokens_prompt": summary.tokens.get("prompt"),
+        "tokens_completion": summary.tokens.get("completion"),
+        "seconds_mean": summary.seconds.get("mean"),
+        "seconds_p95": summary.seconds.get("p95"),
+        "wall_seconds": summary.wall_seconds,
+        **{f"solved_on.{rung.name}": rung.solved for rung in summary.by_rung},
+        **{f"failure.{name}": count for name, count in summary.failures.items()},
+    }
+    return finite(found)
+
+
+def finite(values: Mapping[str, object]) -> dict[str, float]:
+    """The values that MLflow can plot, under names that it takes."""
+    numbers = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+    return {legal(name): value for name, value in numbers.items() if math.isfinite(value)}
+
+
+def first_tags(record: RunRecord) -> dict[str, str]:
+    """The tags of a run that has begun; until it ends well it is unfinished."""
+    return {
+        "mlflow.source.name": "evalkit",
+        "mlflow.source.type": "LOCAL",
+        **{str(name): str(value) for name, value in record.tags.items()},
+        "evalkit.key": record.key,
+        "evalkit.kind": record.kind,
+        "evalkit.status": "unfinished",
+    }
+
+
+def last_tags(record: RunRecord, summary: Summary) -> dict[str, str]:
+    """The tags of a run that has ended, with a description for the UI's overview page."""
+    return {
+        **first_tags(record),
+        **{str(name): str(value) for name, value in summary.tags.items()},
+        "evalkit.key": record.key,
+        "evalkit.kind": record.kind,
+        "evalkit.simulated": str(summary.simulated).lower(),
+        "evalkit.status": summary.status,
+        "mlflow.note.content": note(record, summary),
+    }
+
+
+def cut(values: Mapping[str, str], limit: int) -> tuple[dict[str, str], dict[str, str]]:
+    """Values short enough for MLflow under legal names, and the whole of those that had to be cut."""
+    short, whole = {}, {}
+    for name, value in values.items():
+        if len(value) > limit:
+            whole[name] = value
+        short[legal(name)] = value if len(value) <= limit else value[: limit - len(CUT)] + CUT
+    return short, whole
+
+
+def legal(name: str) -> str:
+    """A name as MLflow takes it: `pass@1` becomes `pass_1`, `a//b` becomes `a_b`."""
+    clean = re.sub(r"[^\w.\- :/]", "_", name)[:NAME_LIMIT]
+    is_path = clean == normpath(clean) and not clean.startswith(("..", "/")) and clean != "."
+    return clean if is_path else re.sub(r"[/.]+", "_", clean) or "_"
+
+
+def note(record: RunRecord, summary: Summary) -> str:
+    """Markdown for the run's page in the UI."""
+    return "\n".join([*_headline(record, summary), "", *_by_rung(summary)])
+
+
+def _headline(record: RunRecord, summary: Summary) -> list[str]:
+    counts, rate = summary.counts, summary.solved_rate
+    judged = counts.get(Status.SOLVED, 0) + counts.get(Status.UNSOLVED, 0)
+    said = f"**Solved {counts.get(Status.SOLVED, 0)} of {judged}**"
+    if rate:
+        said += f" ({rate.value:.0%}, 95 % interval {rate.low:.0%} to {rate.high:.0%})"
+    lines = [f"{said} of dataset {record.dataset}, ladder {summary.ladder}. Run folder: mlruns/runs/{record.key}"]
+    if summary.simulated:
+        lines.insert(0, "**Simulated:** scripted or replayed answers, no live model.\n")
+    if summary.status != "complete":
+        lines.append(f"\n**{summary.status.capitalize()}:** {summary.why or 'the same command continues.'}")
+    return lines
+
+
+def _by_rung(summary: Summary) -> list[str]:
+    rows = [
+        f"| {rung.name} | {rung.model} | {rung.attempts} | {rung.solved} | {rung.seconds:.1f} |"
+        for rung in summary.by_rung
+    ]
+    return ["| rung | model | attempts | solved | seconds |", "|---|---|---|---|---|", *rows]
+
+
+COLUMNS = (
+    "instance_id", "epoch", "solved", "status", "attempts", "attempts_needed", "rung", "error_type",
+    "final_error", "time_seconds", "cost_usd", "tokens_prompt", "tokens_completion",
+)  # fmt: skip
+
+
+def table_row(row: InstanceRow) -> list[object]:
+    """One line of instances.json, the table that the UI's evaluation view opens."""
+    return [getattr(row, name) for name in COLUMNS]
+
+
+def progress(rows: list[InstanceRow]) -> list[dict[str, float]]:
+    """What `progress.*` was after each climb, for rows in the order in which they ended."""
+    totals: dict[str, float | None] = {
+        "solved": 0,
+        "unsolved": 0,
+        "unfinished": 0,
+        "attempts": 0,
+        "cost_usd": 0.0,
+    }
+    points = []
+    for row in rows:
+        step(totals, str(row.status), row.attempts, row.cost_usd)
+        points.append(finite({f"progress.{name}": value for name, value in totals.items()}))
+    return points
+
+
+def step(totals: dict[str, float | None], status: str, attempts: int, cost: float | None) -> None:
+    """Add one climb to the running totals; a cost that is unknown once stays unknown."""
+    if status in totals:
+        totals[status] = (totals[status] or 0) + 1
+    totals["attempts"] = (totals["attempts"] or 0) + attempts
+    totals["cost_usd"] = None if cost is None or totals["cost_usd"] is None else totals["cost_usd"] + cost

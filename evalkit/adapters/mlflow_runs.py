@@ -1,0 +1,89 @@
+"""The runs in a tracking store, as rows; other tools' runs are left out."""
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from evalkit.adapters.mlflow_store import failed, open_store, sqlite_file
+from evalkit.core.errors import TrackerError
+from evalkit.core.types import Status
+
+PAGE = 200
+SOLVED_ON, FAILURE = "solved_on.", "failure."
+
+
+def list_runs(
+    uri: str, home: str, *, experiment: str | None = None, kind: str | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """evalkit's runs, newest first. A store that was never made has none. Raises TrackerError."""
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return []
+    try:
+        client = open_store(uri, home)
+        return [as_row(run, names) for names, run in islice(_runs(client, experiment, kind, limit), limit)]
+    except TrackerError:
+        raise
+    except Exception as error:  # MLflow lets those of requests and SQLAlchemy through
+        if not type(error).__module__.startswith(("mlflow.", "requests.", "sqlalchemy.", "urllib3.")):
+            raise
+        raise TrackerError(f"{uri} does not answer: {failed(error)}. Start it, or give another --uri.") from error
+
+
+def _runs(client: Any, experiment: str | None, kind: str | None, limit: int) -> Any:
+    names = {one.experiment_id: one.name for one in client.search_experiments(max_results=1000)}
+    wanted = [number for number, name in names.items() if experiment in {None, name}]
+    if not wanted:
+        known = ", ".join(repr(name) for name in names.values())
+        raise TrackerError(f"no experiment {experiment!r} in the store; there are {known}.")
+    query = f"tags.`evalkit.kind` = '{kind}'" if kind else "tags.`evalkit.key` LIKE '%'"
+    token = None
+    while True:
+        page = client.search_runs(
+            wanted, query, max_results=min(limit, PAGE), order_by=["attributes.start_time DESC"], page_token=token
+        )
+        yield from ((names, run) for run in page)
+        token = page.token
+        if not token:
+            return
+
+
+def as_row(run: Any, experiments: dict[str, str]) -> dict[str, Any]:
+    """A run as `evalkit runs --format json` shows it."""
+    metrics, tags = run.data.metrics, run.data.tags
+    return {
+        "id": run.info.run_id,
+        "name": run.info.run_name,
+        "key": tags.get("evalkit.key"),
+        "kind": tags.get("evalkit.kind"),
+        "status": tags.get("evalkit.status", "unfinished"),
+        "running": run.info.status == "RUNNING",
+        "simulated": tags.get("evalkit.simulated") == "true",
+        "experiment": experiments.get(run.info.experiment_id),
+        "solved_rate": _rate(metrics),
+        "counts": {str(name): int(metrics[name]) for name in Status if name in metrics},
+        "attempts_mean": metrics.get("attempts_mean"),
+        "solved_on": _whole(metrics, SOLVED_ON),
+        "failures": _whole(metrics, FAILURE),
+        "cost_usd": metrics.get("cost_usd"),
+        "tokens": {"prompt": metrics.get("tokens_prompt"), "completion": metrics.get("tokens_completion")},
+        "wall_seconds": metrics.get("wall_seconds"),
+        "started": _iso(run.info.start_time),
+    }
+
+
+def _rate(metrics: dict[str, float]) -> dict[str, float] | None:
+    if "solved_rate" not in metrics:
+        return None
+    low, high = metrics.get("solved_rate_low"), metrics.get("solved_rate_high")
+    return {"value": metrics["solved_rate"], "low": low, "high": high}  # type: ignore[dict-item]  # they come as one
+
+
+def _whole(metrics: dict[str, float], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): int(value) for name, value in metrics.items() if name.startswith(prefix)}
+
+
+def _iso(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,214 @@
+"""Climbs as MLflow traces: a span an attempt, with the model's call and the verification under it.
+
+A trace costs a store about 8 ms, so that only so many of a run are sent. Ids follow from run, instance and
+outcome, which makes sending them again a no-op. The run folder knows when a climb ended and how long its steps
+took; the spans are laid end to end up to that moment.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from evalkit.adapters.mlflow_artifacts import attempts, climb_folder
+from evalkit.core.summary import InstanceRow, Summary
+from evalkit.core.types import Status
+
+BATCH = 20  # traces a request
+PAGE = 100  # MLflow links no more traces to a run at once
+NS = 1_000_000_000
+TEXT_LIMIT = 20_000  # characters of one prompt message or answer
+
+
+def choose(summary: Summary, which: str, most: int) -> list[InstanceRow]:
+    """The climbs to trace: first those that the world failed, then the unsolved, for `all` the solved too."""
+    order = [Status.UNFINISHED, Status.UNSOLVED, *([Status.SOLVED] if which == "all" else [])]
+    wanted = [] if which == "none" else [row for status in order for row in summary.instances if row.status is status]
+    return wanted[:most]
+
+
+def put(
+    client: Any,
+    run: Any,
+    folder: Path,
+    rows: Sequence[InstanceRow],
+    *,
+    uri: str,
+    alive: Callable[[], None],
+) -> None:
+    """Make the run's traces those of `rows`: send what is missing, delete what a resumed run outdated."""
+    here = set(_published(client, run))
+    wanted = {trace_id(run.info.run_id, row): row for row in rows}
+    missing = [name for name in wanted if name not in here]
+    for start in range(0, len(missing), BATCH):
+        names = missing[start : start + BATCH]
+        _send(run, [span for name in names for span in spans(folder, wanted[name], name)], uri)
+        client.link_traces_to_run(names, run.info.run_id)
+        alive()
+    outdated = sorted(here - set(wanted))
+    for start in range(0, len(outdated), PAGE):
+        client.delete_traces(run.info.experiment_id, trace_ids=outdated[start : start + PAGE])
+
+
+def _published(client: Any, run: Any) -> Iterator[str]:
+    token = None
+    while True:
+        page = client.search_traces(
+            locations=[run.info.experiment_id],
+            run_id=run.info.run_id,
+            filter_string="tag.evalkit = 'climb'",  # leaves other people's traces of this run alone
+            include_spans=False,
+            max_results=PAGE,
+            page_token=token,
+        )
+        yield from (trace.info.trace_id for trace in page)
+        token = page.token
+        if not token:
+            return
+
+
+def _send(run: Any, made: list[dict[str, Any]], uri: str) -> None:
+    from mlflow.entities.span import Span  # noqa: PLC0415  loaded with the client
+    from mlflow.tracing.client import TracingClient  # noqa: PLC0415
+
+    TracingClient(uri).log_spans(run.info.experiment_id, [Span.from_dict(one) for one in made])
+
+
+def trace_id(run_id: str, row: InstanceRow) -> str:
+    """The same for the same climb with the same outcome, in whatever session it is published."""
+    return "tr-" + _hex(f"{run_id}/{row.instance_id}/{row.epoch}/{row.status}/{row.attempts}", 32)
+
+
+def spans(folder: Path, row: InstanceRow, trace: str) -> list[dict[str, Any]]:
+    """A climb's spans in MLflow's form, the climb itself first."""
+    climb = climb_folder(folder, row.instance_id, row.epoch)
+    made = list(attempts(climb))
+    now = _ended(climb) - int(row.time_seconds * NS)
+    root = _Span(trace, "climb", None)
+    tags = {"evalkit": "climb", "evalkit.instance": row.instance_id, "evalkit.outcome": str(row.status)}
+    told = {
+        "mlflow.spanInputs": {"instance": row.instance_id, "epoch": row.epoch, "prompt": _first_prompt(made)},
+        "mlflow.spanOutputs": {
+            "status": str(row.status),
+            "attempts": row.attempts,
+            "rung": row.rung,
+            "why": row.final_error,
+        },
+        **{f"mlflow.traceTag.{name}": value for name, value in tags.items()},
+    }
+    found: list[dict[str, Any]] = []
+    began = now
+    for attempt in made:
+        attempt["completion"] = _text(climb / f"attempt_{attempt['attempt']}.txt")
+        found += _attempt(root, attempt, now)
+        now += _took(attempt, "model") + _took(attempt, "verifier")
+    ok = row.status is Status.SOLVED
+    return [root.of(row.instance_id, "CHAIN", began, now, told, ok=ok, why=row.final_error or ""), *found]
+
+
+def _attempt(root: "_Span", attempt: dict[str, Any], began: int) -> list[dict[str, Any]]:
+    span = _Span(root.trace, f"attempt {attempt['attempt']}", root.id)
+    answered = began + _took(attempt, "model")
+    ended = answered + _took(attempt, "verifier")
+    accepted, why = bool(attempt["accepted"]), str(attempt.get("failure") or "")
+    outcome = {"accepted": accepted, "failure": attempt.get("failure")}
+    findings = [finding["message"] for finding in attempt.get("findings") or []]
+    told = {
+        "mlflow.spanOutputs": {
+            "accepted": accepted,
+            "failure": attempt.get("failure"),
+            "rung": attempt["rung"],
+        }
+    }
+    name = f"attempt {attempt['attempt']}: {attempt['rung']}"
+    return [
+        span.of(name, "CHAIN", began, ended, told, ok=accepted, why=why),
+        _Span(root.trace, f"{span.id} model", span.id).of(
+            str(attempt["model"] or attempt["rung"]), "CHAT_MODEL", began, answered, _asked(attempt), ok=True
+        ),
+        _Span(root.trace, f"{span.id} verify", span.id).of(
+            "verification", "EVALUATOR", answered, ended,
+            {
+                "mlflow.spanInputs": {"candidate": _clip(attempt.get("candidate"))},
+                "mlflow.spanOutputs": {**outcome, "findings": findings},
+            },
+            ok=accepted, why="; ".join(findings)[:500],
+        ),
+    ]  # fmt: skip
+
+
+def _asked(attempt: dict[str, Any]) -> dict[str, Any]:
+    """A model call in the form that the UI shows as a conversation, with its tokens and cost."""
+    tokens, cost = attempt.get("tokens") or {}, attempt.get("cost_usd")
+    messages = [{"role": one["role"], "content": _clip(one["content"])} for one in attempt["prompt"]["messages"]]
+    answer = {"role": "assistant", "content": _clip(attempt.get("completion") or attempt.get("candidate"))}
+    told: dict[str, Any] = {
+        "mlflow.spanInputs": {"messages": messages},
+        "mlflow.spanOutputs": {"choices": [{"message": answer, "finish_reason": attempt.get("finish_reason")}]},
+        "mlflow.llm.model": attempt.get("model") or attempt["rung"],
+    }
+    prompt, completion = tokens.get("prompt"), tokens.get("completion")
+    if prompt is not None and completion is not None:
+        usage = {"input_tokens": prompt, "output_tokens": completion, "total_tokens": prompt + completion}
+        told["mlflow.chat.tokenUsage"] = usage
+    if cost is not None:
+        told["mlflow.llm.cost"] = {"total_cost": cost}
+    return told
+
+
+class _Span:
+    """A span's identity: ids are derived, so that the same span is never stored twice."""
+
+    def __init__(self, trace: str, path: str, parent: str | None) -> None:
+        self.trace, self.parent = trace, parent
+        self.id = _hex(f"{trace}/{path}", 16)
+
+    def of(
+        self, name: str, kind: str, began: int, ended: int, told: dict[str, Any], *, ok: bool, why: str = ""
+    ) -> dict[str, Any]:
+        """The span as MLflow stores it; times are nanoseconds since 1970."""
+        attributes = {"mlflow.traceRequestId": self.trace, "mlflow.spanType": kind, **told}
+        return {
+            "trace_id": _base64(self.trace.removeprefix("tr-")),
+            "span_id": _base64(self.id),
+            "parent_span_id": _base64(self.parent) if self.parent else "",
+            "name": name,
+            "start_time_unix_nano": began,
+            "end_time_unix_nano": ended,
+            "attributes": {key: json.dumps(value) for key, value in attributes.items()},
+            "status": {"code": "STATUS_CODE_OK" if ok else "STATUS_CODE_ERROR", "message": "" if ok else why},
+            "events": [],
+        }
+
+
+def _ended(climb: Path) -> int:
+    file = climb / "summary.json"
+    while not file.exists():  # an outage before the climb's folder was written: when its parent was
+        file = file.parent
+    return file.stat().st_mtime_ns
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+
+def _first_prompt(made: list[dict[str, Any]]) -> str:
+    return _clip(made[0]["prompt"]["messages"][-1]["content"]) if made else ""
+
+
+def _took(attempt: dict[str, Any], part: str) -> int:
+    return int((attempt["seconds"].get(part) or 0) * NS)
+
+
+def _clip(text: object) -> str:
+    return str(text or "")[:TEXT_LIMIT]
+
+
+def _hex(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def _base64(digits: str) -> str:
+    return base64.b64encode(bytes.fromhex(digits)).decode()

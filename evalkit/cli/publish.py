@@ -1,0 +1,102 @@
+"""Bring runs to MLflow that could not be published while they ran. Publishing twice changes nothing.
+
+Without RUN_DIR: all run folders under EVALKIT_HOME/mlruns/runs that are not marked as published yet.
+"""
+
+import argparse
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evalkit.cli.store import add_uri, store_uri
+from evalkit.core.errors import ConfigError
+from evalkit.places import home, mlruns
+
+EXAMPLE = "evalkit publish mlruns/runs/0123456789ab"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("run_dir", nargs="*", metavar="RUN_DIR", help="a run's folder, or its key")
+    parser.add_argument("--experiment", help="default: the one that the run names")
+    add_uri(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish what is asked for, or all that waits. Returns the exit code."""
+    if args.run_dir:
+        for name in args.run_dir:
+            _publish(_folder(name), args)
+        return 0
+    waiting = list(_waiting(args))
+    for folder in waiting:
+        try:
+            _publish(folder, args)
+        except ConfigError as error:  # a run that goes on just now, or never ended
+            print(f"left alone: {error}")
+    if not waiting:
+        print("everything is published")
+    return 0
+
+
+def _folder(name: str) -> Path:
+    places = [Path(name), mlruns() / "runs" / name]
+    for place in places:
+        if place.is_dir():
+            return place.absolute()
+    raise ConfigError(f"no run folder {name!r}. Run folders lie in {mlruns() / 'runs'}; `evalkit publish` takes all.")
+
+
+def _waiting(args: argparse.Namespace) -> Iterator[Path]:
+    from evalkit.adapters.mlflow_publish import is_published  # noqa: PLC0415  msgspec
+
+    for record in sorted((mlruns() / "runs").glob("*/record.json")):
+        if not is_published(record.parent, _uri(record.parent, args)):
+            yield record.parent
+
+
+def _publish(folder: Path, args: argparse.Namespace) -> None:
+    from evalkit.adapters.mlflow_publish import publish, read_record  # noqa: PLC0415  msgspec
+
+    tracker = _tracker(folder)
+    record = read_record(folder)
+    uri, experiment = _uri(folder, args), args.experiment or tracker.get("experiment") or record.experiment
+    how = {name: tracker[name] for name in ("traces", "traces_at_most") if name in tracker}
+    with _held(folder):
+        done = publish(str(folder), uri, experiment, home=str(home()), **how)
+    said = "published" if done.changed else "was published already"
+    print(f"{folder.name} {record.name}: {said} in experiment {experiment!r}, MLflow run {done.run_id}")
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold the journal's lock: a run that is under way is not published beside itself. Raises ConfigError."""
+    journal = folder / "journal.jsonl"
+    if not journal.exists():
+        yield
+        return
+    with journal.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"{folder.name} is under way in another process, which publishes it itself.") from None
+        yield
+
+
+def _uri(folder: Path, args: argparse.Namespace) -> str:
+    """What was asked for, else the store that the run was to go to, else the configured one."""
+    return store_uri(args.uri or _tracker(folder).get("uri"))
+
+
+def _tracker(folder: Path) -> dict[str, Any]:
+    """The tracker's settings of the run; none if it had none."""
+    import yaml  # noqa: PLC0415  --help need not pay
+
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    found = config.get("tracker") if isinstance(config, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,99 @@
+"""The runs in the tracking store, newest first: solved rate with its 95 % interval, attempts, cost."""
+
+import argparse
+from typing import Any
+
+from evalkit.cli.store import add_uri, store_uri
+from evalkit.cli.tables import FORMATS, show
+from evalkit.places import home
+
+EXAMPLE = "evalkit runs --limit 10 --format json"
+KINDS = ("run", "sweep", "phase", "ramp", "comparison")
+TABLE = {
+    "id": "id",
+    "name": "name",
+    "status": "status",
+    "solved": "solved",
+    "rate": "rate (95 %)",
+    "attempts_mean": "attempts",
+    "by_rung": "solved on",
+    "cost": "cost $",
+    "tokens": "tokens",
+    "seconds": "seconds",
+    "started": "started (UTC)",
+}
+CSV = (
+    "id", "name", "key", "kind", "status", "simulated", "experiment", "solved_rate", "solved_rate_low",
+    "solved_rate_high", "solved", "unsolved", "unfinished", "quarantined", "attempts_mean", "cost_usd",
+    "tokens_prompt", "tokens_completion", "wall_seconds", "started",
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("--experiment", help="only runs of this experiment")
+    parser.add_argument("--kind", choices=KINDS, help="only runs of this kind")
+    parser.add_argument("--limit", type=_count, default=50, help="at most so many, default 50")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default table")
+    add_uri(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the runs. Returns the exit code."""
+    from evalkit.adapters.mlflow_runs import list_runs  # noqa: PLC0415  MLflow takes 2 s
+
+    uri = store_uri(args.uri)
+    rows = list_runs(uri, str(home()), experiment=args.experiment, kind=args.kind, limit=args.limit)
+    if not rows and args.format == "table":
+        print("no runs yet: evalkit run ladder=local dataset=starter sample.size=5")
+    elif args.format == "table":
+        show([_for_people(row) for row in rows], TABLE)
+    elif args.format == "csv":
+        show([_flat(row) for row in rows], {name: name for name in CSV}, form="csv")
+    else:
+        show(rows, {}, form="json")
+    return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def _for_people(row: dict[str, Any]) -> dict[str, Any]:
+    counts, rate, tokens = row["counts"], row["solved_rate"], row["tokens"]
+    judged = counts.get("solved", 0) + counts.get("unsolved", 0)
+    known = None not in tokens.values()
+    return {
+        **row,
+        "id": row["id"][:8],
+        "name": f"{row['name']} (simulated)" if row["simulated"] else row["name"],
+        "status": "running" if row["running"] else row["status"],
+        "solved": f"{counts.get('solved', 0)}/{judged}" + _troubles(counts) if counts else None,
+        "rate": f"{rate['value']:.0%} ({rate['low']:.0%}–{rate['high']:.0%})" if rate else None,
+        "by_rung": " ".join(f"{name}:{number}" for name, number in row["solved_on"].items()) or None,
+        "cost": row["cost_usd"],
+        "tokens": f"{tokens['prompt'] + tokens['completion']:.0f}" if known else None,
+        "seconds": None if row["wall_seconds"] is None else f"{row['wall_seconds']:.1f}",
+        "started": (row["started"] or "")[:16].replace("T", " ") or None,
+    }
+
+
+def _troubles(counts: dict[str, int]) -> str:
+    """What is no evidence about the models, and must be seen all the same."""
+    return "".join(f" +{counts[name]} {name}" for name in ("unfinished", "quarantined") if counts.get(name))
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    rate = row["solved_rate"] or {"value": None, "low": None, "high": None}
+    return {
+        **row,
+        **row["counts"],
+        "solved_rate": rate["value"],
+        "solved_rate_low": rate["low"],
+        "solved_rate_high": rate["high"],
+        "tokens_prompt": row["tokens"]["prompt"],
+        "tokens_completion": row["tokens"]["completion"],
+    }
