@@ -1,0 +1,14 @@
+"""Models over litellm: one rung's model, remote or in process, with our own retry, errors and prices.
+
+A package, since adapters may not import each other: `model` asks, `client` loads and warms litellm, `bridge`
+makes in-process generators litellm providers, `retry` tries again, `errors` translates, `answers` reads,
+`checks` finds out without spending, `tokens` counts.
+"""
+
+from evalkit.adapters.litellm_model.client import close
+from evalkit.adapters.litellm_model.errors import scrub
+from evalkit.adapters.litellm_model.model import LitellmModel
+from evalkit.adapters.litellm_model.retry import RetrySettings
+from evalkit.adapters.litellm_model.tokens import count_tokens
+
+__all__ = ["LitellmModel", "RetrySettings", "close", "count_tokens", "scrub"]

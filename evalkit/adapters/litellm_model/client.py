@@ -1,0 +1,103 @@
+"""litellm loaded quietly and offline, and warmed: its first calls cost half a second that none should pay."""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+WARMED: set[str] = set()  # providers whose first call was made; event loop's thread only, hence no lock
+WARMABLE = {"openai", "hosted_vllm", "ollama_chat", "ollama", "anthropic"}  # take any api_base, need no account
+NO_KEY = "no-key"  # for servers of one's own, which ask for none
+
+
+def load() -> ModuleType:
+    """litellm, imported once with the garbage collector off (it halves the import's time).
+
+    Loading it asks nobody for prices, sends no telemetry, prints nothing and logs nothing: what went wrong
+    stands in our own errors, without the keys that litellm's debug lines hold.
+    """
+    if "litellm" in sys.modules:
+        return _quiet(sys.modules["litellm"])
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        import litellm  # noqa: PLC0415  litellm takes 1.5 s
+    finally:
+        if enabled:
+            gc.enable()
+    gc.freeze()
+    return _quiet(litellm)
+
+
+def _quiet(litellm: Any) -> ModuleType:
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    litellm.redact_messages_in_exceptions = True
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("httpx", "httpcore", "openai"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    module: ModuleType = litellm
+    return module
+
+
+async def warm(provider: str) -> None:
+    """Make a provider's first call, against a socket of our own on the loopback: nobody else is asked.
+
+    Imports, templates and clients of the first call are paid here, once, instead of by the first real ones,
+    all at once.
+    """
+    provider = provider if provider in WARMABLE else "openai"
+    if provider in WARMED:
+        return
+    WARMED.add(provider)
+    litellm: Any = load()
+    server = await asyncio.start_server(_answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    base = f"http://127.0.0.1:{port}" + ("/v1" if provider in {"openai", "hosted_vllm"} else "")
+    messages = [{"role": "user", "content": "warm"}]
+    call: Mapping[str, Any] = {"api_base": base, "api_key": NO_KEY, "num_retries": 0, "max_retries": 0, "timeout": 5}
+    try:
+        await litellm.acompletion(model=f"{provider}/warm", messages=messages, drop_params=True, **call)
+    except litellm.exceptions.APIError:
+        pass  # the warm-up is for speed alone: a real call will say what is wrong
+    finally:
+        server.close()
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One answer that OpenAI's, Ollama's and Anthropic's readers take, then the connection ends."""
+    await reader.readuntil(b"\r\n\r\n")
+    message = {"role": "assistant", "content": "ok"}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "input_tokens": 1, "output_tokens": 1}
+    body = {
+        "id": "warm",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "warm",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": usage,
+        "message": message,
+        "done": True,
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "text", "text": "ok"}],
+        "stop_reason": "end_turn",
+    }
+    content = json.dumps(body).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    writer.write(f"{head}Connection: close\r\n\r\n".encode() + content)
+    await writer.drain()
+    writer.close()
+
+
+async def close() -> None:
+    """Close litellm's connections; at a run's end, so that Python does not complain of open sessions."""
+    if "litellm" in sys.modules:
+        await sys.modules["litellm"].close_litellm_async_clients()

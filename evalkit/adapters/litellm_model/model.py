@@ -1,0 +1,209 @@
+"""One rung's model over litellm: asks, tries again what failed in passing, and says what came of it."""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from evalkit.adapters.litellm_model import answers
+from evalkit.adapters.litellm_model.bridge import ASKING, Asking, register, warm_bridge
+from evalkit.adapters.litellm_model.checks import OLLAMA, check_remote, missing_keys, provider_of
+from evalkit.adapters.litellm_model.client import NO_KEY, load, warm
+from evalkit.adapters.litellm_model.errors import holds_secret, translate
+from evalkit.adapters.litellm_model.retry import RetrySettings, with_retries
+from evalkit.core.errors import (
+    ConfigError,
+    ContentRefusedError,
+    ContextWindowError,
+    ModelError,
+    ModelUnavailableError,
+)
+from evalkit.core.failure import Failure
+from evalkit.core.ladder import Rung
+from evalkit.core.ports import Generator
+from evalkit.core.types import Completion, Prompt
+
+# Ours already, or a way round the retry, the bill or the mark of simulated answers.
+OURS = {
+    "model": "model", "temperature": "temperature", "max_tokens": "max_tokens", "timeout": "timeout_s",
+    "request_timeout": "timeout_s", "api_base": "api_base", "base_url": "api_base",
+}  # fmt: skip
+REFUSED_PARAMS = {
+    "messages", "stream", "n", "num_retries", "max_retries", "fallbacks", "mock_response", "mock_tool_calls",
+    "mock_timeout", "client", "callbacks", "success_callback", "failure_callback",
+}  # fmt: skip
+SECRET_PARAM = re.compile(r"key$|token$|secret|password|authorization", re.IGNORECASE)
+SEEDS_PER_EPOCH = 100_000
+
+
+class LitellmModel:
+    """A rung's model: any litellm name, or a prefix of `generators` (`local/…`, `scripted/…`, plug-ins).
+
+    Parameters that a provider does not take (`seed`, most often) are dropped by litellm. At temperature 0 each
+    request carries `seed` as it is; above, the seed differs by epoch and attempt, since a repeat that draws
+    the same answer is no repeat. Keys come from the environment; a server of one's own (`api_base`) that asks
+    for none gets a placeholder. Costs: the rung's `price`, else litellm's price map, else None; an in-process
+    model without a price costs 0.0, because nothing is paid.
+    """
+
+    def __init__(
+        self, rung_name: str, rung: Rung, *, generators: Mapping[str, Generator], seed: int, retry: RetrySettings
+    ) -> None:
+        _refuse(rung_name, rung.params)
+        self.rung = rung
+        self.who = f"rung {rung_name!r} ({rung.model})"
+        self.seed = seed
+        self.retry = retry
+        self._prefixes = generators
+        prefix, _, self._name = rung.model.partition("/")
+        self._generator = generators.get(prefix)
+        self._unavailable = ""  # once the provider said so, it is not asked again
+        self._ready: asyncio.Future[None] | None = None
+        self._provider = ""
+        self._mapped = False
+
+    @property
+    def simulated(self) -> bool:
+        """Whether answers are scripted or replayed (invariant 8)."""
+        return self._generator is not None and self._generator.simulated
+
+    async def prepare(self) -> None:
+        """Load litellm and make its first call's work, once. Raises ConfigError for an unknown provider.
+
+        `check` and `complete` call it; callers that come meanwhile wait for the one.
+        """
+        loop = asyncio.get_running_loop()
+        if self._ready is None or self._ready.get_loop() is not loop:
+            self._ready = loop.create_task(self._prepare())
+        await asyncio.shield(self._ready)
+
+    async def _prepare(self) -> None:
+        litellm: Any = load()
+        if self._generator is not None:
+            register(self._prefixes)
+        self._provider = provider_of(self.rung.model, self._prefixes)
+        self._mapped = _priced(litellm, self.rung.model, self._provider)
+        await (warm(self._provider) if self._generator is None else warm_bridge())
+
+    async def check(self) -> None:
+        """Find out, without spending, that asking can work. Raises ConfigError or ModelUnavailableError."""
+        await self.prepare()
+        if self._generator is not None:
+            await self._generator.check(self._name)
+        else:
+            await check_remote(self.who, self.rung, self._provider)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Ask, and try again what failed in passing. Raises ModelError on an outage.
+
+        A refusal, a prompt longer than the context, and a model that is not there are completions with a
+        `failure`, since the climb goes on.
+        """
+        if self._unavailable:
+            return _nothing(ModelUnavailableError.failure, self._unavailable)
+        await self.prepare()
+        sent = _Sent()
+        try:
+            completion = await with_retries(self.retry, lambda: self._request(prompt, sent))
+        except (ModelUnavailableError, ContextWindowError, ContentRefusedError) as error:
+            if isinstance(error, ModelUnavailableError):
+                self._unavailable = str(error)
+            completion = _nothing(error.failure, str(error))
+        except ModelError as error:
+            error.requests = sent.requests
+            raise
+        return replace(completion, requests=sent.requests, seconds=time.perf_counter() - sent.at)
+
+    async def _request(self, prompt: Prompt, sent: "_Sent") -> Completion:
+        """One request, with the errors of core/errors."""
+        sent.requests += 1
+        sent.at = time.perf_counter()
+        params = self._params(prompt)
+        asking = Asking(self._generator, prompt, params) if self._generator is not None else None
+        try:
+            async with asyncio.timeout(self.rung.timeout_s):
+                response = await self._send(prompt, params, asking)
+        except Exception as error:
+            if asking and asking.error:
+                raise asking.error from None  # as the generator raised it, without litellm's wrapping
+            if (raised := translate(error, self.who, self._key_hint)) is None:
+                raise
+            raise raised from None if holds_secret(error) else error
+        free = asking is not None
+        return answers.read(response, who=self.who, price=self.rung.price, mapped=self._mapped, free=free)
+
+    async def _send(self, prompt: Prompt, params: Mapping[str, object], asking: Asking | None) -> Any:
+        litellm: Any = load()
+        if asking is not None:
+            ASKING.set(asking)
+        # One request a call: litellm's and the client's own retries are off, ours is with_retries.
+        return await litellm.acompletion(
+            model=self.rung.model,
+            messages=[{"role": message.role, "content": message.content} for message in prompt.messages],
+            timeout=self.rung.timeout_s,
+            drop_params=True,
+            num_retries=0,
+            max_retries=0,
+            **params,
+            **self._server(),
+        )
+
+    def _params(self, prompt: Prompt) -> dict[str, object]:
+        rung = self.rung
+        params: dict[str, object] = {"temperature": rung.temperature, "max_tokens": rung.max_tokens}
+        params["seed"] = self.seed
+        if rung.temperature > 0:
+            params["seed"] = self.seed + (prompt.epoch - 1) * SEEDS_PER_EPOCH + prompt.number - 1
+        if rung.context_tokens and (self._generator is not None or self._provider in OLLAMA):
+            params["num_ctx"] = rung.context_tokens
+        return params | rung.params
+
+    def _server(self) -> dict[str, str]:
+        if not self.rung.api_base:
+            return {}
+        keyless = missing_keys(self.rung.model, self._provider, None)
+        return {"api_base": self.rung.api_base} | ({"api_key": NO_KEY} if keyless else {})
+
+    def _key_hint(self) -> str:
+        names = missing_keys(self.rung.model, self._provider, None)
+        return f"set {' and '.join(names)} in the environment" if names else ""
+
+
+def _nothing(failure: Failure, detail: str) -> Completion:
+    """What came of a request that the provider turned away: no text, and nothing to pay."""
+    return Completion(
+        "", tokens_prompt=0, tokens_completion=0, cost_usd=0.0, requests=0, failure=failure, detail=detail
+    )
+
+
+class _Sent:
+    """What one completion sent: `requests` in all, the last of them at `at` (perf_counter seconds)."""
+
+    __slots__ = ("at", "requests")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.at = time.perf_counter()
+
+
+def _refuse(rung_name: str, params: Mapping[str, Any]) -> None:
+    """Raises ConfigError for parameters that have a place of their own, or none."""
+    where = f"rung {rung_name!r}: params"
+    for name in [*params, *params.get("extra_headers", {})]:
+        if SECRET_PARAM.search(name):
+            raise ConfigError(f"{where}: {name!r} would put a secret into the config; set the key in the environment")
+        if name in OURS:
+            raise ConfigError(f"{where}: {name!r} is the rung's own key {OURS[name]!r}; set it there")
+        if name in REFUSED_PARAMS:
+            raise ConfigError(f"{where}: {name!r} is not for a rung to set; remove it")
+
+
+def _priced(litellm: Any, model: str, provider: str) -> bool:
+    """Whether litellm's price map really knows the model: its zero for an unknown one is no price."""
+    bare = model.removeprefix(f"{provider}/")
+    entry = (
+        litellm.model_cost.get(model) or litellm.model_cost.get(f"{provider}/{bare}") or litellm.model_cost.get(bare)
+    )
+    return entry is not None and "input_cost_per_token" in entry
