@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from sys import intern
 from typing import Any, Protocol
 
 from evalkit.core import json_lines
@@ -104,7 +105,7 @@ class _Reading:
             if line.fault:
                 self.faults.append(f"{where}: {line.fault}")
                 continue
-            faults = [*_shape_faults(line.value)]
+            faults = list(dict.fromkeys(_shape_faults(line.value)))
             faults = faults or [*_sense_faults(line.value), *self._repeated(line.value["id"], line.number)]
             self.faults += [f"{where}: {fault}" for fault in faults]
             rubric = self._rubric(line.value, where)
@@ -138,25 +139,44 @@ class _Reading:
 
 
 @cache
-def _schema() -> Any:
+def _checkers() -> dict[str, Any]:
+    """The schema, cut by the kind of the tests ("" for the rest): `if` and `$ref` would triple the time of a line."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  60 ms, needed only where a file is read
 
-    text = files("evalkit").joinpath("schemas", "dataset.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(text))
+    schema = json.loads(files("evalkit").joinpath("schemas", "dataset.json").read_text(encoding="utf-8"))
+    parts = _inlined(schema, schema["$defs"])
+    tests = parts["properties"]["tests"]
+    kinds = {kind: parts["$defs"][kind] for kind in tests["properties"]["kind"]["enum"]}
+    del tests["allOf"], parts["$defs"]
+    return {kind: Draft202012Validator(part) for kind, part in {"": parts, **kinds}.items()}
+
+
+def _inlined(part: Any, named: Mapping[str, Any]) -> Any:
+    if isinstance(part, dict) and "$ref" in part:
+        return _inlined(named[part["$ref"].removeprefix("#/$defs/")], named)
+    if isinstance(part, dict):
+        return {key: _inlined(value, named) for key, value in part.items()}
+    return part
 
 
 def _shape_faults(value: Any) -> Iterator[str]:
     """What the schema holds against a line, worded for whoever wrote it."""
-    for error in _schema().iter_errors(value):
-        key = _key(error.absolute_path)
-        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+    checkers = _checkers()
+    yield from _worded(checkers[""].iter_errors(value), "")
+    tests = value.get("tests") if isinstance(value, dict) else None
+    kind = tests.get("kind") if isinstance(tests, dict) else None
+    if isinstance(kind, str) and kind and kind in checkers:
+        yield from _worded(checkers[kind].iter_errors(tests), "tests")
+
+
+def _worded(errors: Iterator[Any], under: str) -> Iterator[str]:
+    for error in errors:
+        key = _key([under, *error.absolute_path] if under else error.absolute_path)
+        if error.validator == "additionalProperties":
             yield from _unknown_keys(key, error)
         elif error.validator == "required":
-            yield from (
-                f"{_joined(key, name)}: is missing"
-                for name in error.validator_value
-                if name not in error.instance
-            )
+            missing = [name for name in error.validator_value if name not in error.instance]
+            yield from (f"{_joined(key, name)}: is missing" for name in missing)
         else:
             yield f"{key or 'the line'}: {_wording(error)}"
 
@@ -184,14 +204,10 @@ def _unknown_keys(key: str, error: Any) -> Iterator[str]:
 def _wording(error: Any) -> str:
     match error.validator:
         case "type":
-            kinds = (
-                [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
-            )
+            kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
             return f"must be {' or '.join(TYPES[kind] for kind in kinds)}, not {_short(error.instance)}"
         case "pattern":
-            return (
-                f"{PATTERNS.get(error.absolute_path[-1], 'must not be empty')}, not {_short(error.instance)}"
-            )
+            return f"{PATTERNS.get(error.absolute_path[-1], 'must not be empty')}, not {_short(error.instance)}"
         case "enum":
             near = get_close_matches(str(error.instance), error.validator_value, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -243,9 +259,9 @@ def _instance(value: Mapping[str, Any], rubric: Rubric | None) -> Instance:
     return Instance(
         id=value["id"],
         prompt=value["prompt"],
-        answer=value.get("answer", "text"),
-        tags=tuple(value.get("tags", ())),
-        difficulty=value.get("difficulty", ""),
+        answer=intern(value.get("answer", "text")),
+        tags=tuple(intern(tag) for tag in value.get("tags", ())),
+        difficulty=intern(value.get("difficulty", "")),
         rubric=rubric,
         tests=_tests(value["tests"]) if "tests" in value else None,
         good=tuple(value.get("good", ())),

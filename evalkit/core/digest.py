@@ -3,11 +3,16 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+import msgspec
+
+from evalkit.core.rubric import Rubric
 from evalkit.core.types import Instance
+
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
 def digest(instances: Iterable[Instance]) -> str:
@@ -15,11 +20,12 @@ def digest(instances: Iterable[Instance]) -> str:
     total = sha256()
     rubrics: dict[int, str] = {}  # by identity: thousands of instances share a few rubrics
     for instance in instances:
-        content = _plain(instance, skip="rubric")
-        if instance.rubric is not None:
-            known = rubrics.get(id(instance.rubric))
-            content["rubric"] = known or rubrics.setdefault(id(instance.rubric), _hash(instance.rubric))
-        total.update(canonical(content).encode() + b"\n")
+        total.update(_encoder.encode(replace(instance, rubric=None)))
+        rubric = instance.rubric
+        if rubric is not None:
+            known = rubrics.get(id(rubric)) or rubrics.setdefault(id(rubric), _rubric_digest(rubric))
+            total.update(known.encode())
+        total.update(b"\n")
     return total.hexdigest()
 
 
@@ -28,14 +34,14 @@ def canonical(content: Any) -> str:
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _hash(value: Any) -> str:
-    return sha256(canonical(_plain(value)).encode()).hexdigest()
+def _rubric_digest(rubric: Rubric) -> str:
+    return sha256(canonical(_plain(rubric)).encode()).hexdigest()
 
 
-def _plain(value: Any, skip: str = "") -> Any:
+def _plain(value: Any) -> Any:
+    """As JSON. A rule's check is an object of any class, plug-ins' own too, hence no library's encoder."""
     if is_dataclass(value):
-        named = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-        return {name: _plain(part) for name, part in named.items() if name != skip}
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.init}
     if isinstance(value, Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, tuple | list):

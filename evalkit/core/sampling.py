@@ -55,9 +55,7 @@ def _check_field(instances: Sequence[Instance], by: str) -> None:
     if by not in there:
         near = get_close_matches(by, there, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"the instances have no field {by!r} to sample by; there is {', '.join(there)}.{hint}"
-        )
+        raise ValueError(f"the instances have no field {by!r} to sample by; there is {', '.join(there)}.{hint}")
 
 
 def _ordered(instances: Sequence[Instance], seed: int, by: str | None) -> tuple[Instance, ...]:
