@@ -112,15 +112,26 @@ def _by_rung(summary: Summary) -> list[str]:
     return ["| rung | model | attempts | solved | seconds |", "|---|---|---|---|---|", *rows]
 
 
-COLUMNS = (
-    "instance_id", "epoch", "solved", "status", "attempts", "attempts_needed", "rung", "error_type",
-    "final_error", "time_seconds", "cost_usd", "tokens_prompt", "tokens_completion",
+ROW = (
+    "epoch", "solved", "status", "attempts", "attempts_needed", "rung", "error_type", "final_error",
+    "time_seconds", "cost_usd", "tokens_prompt", "tokens_completion",
 )  # fmt: skip
+# The evaluation view lines runs up by the first column and shows the second.
+COLUMNS = ("instance_id", "outcome", *ROW)
 
 
 def table_row(row: InstanceRow) -> list[object]:
     """One line of instances.json, the table that the UI's evaluation view opens."""
-    return [getattr(row, name) for name in COLUMNS]
+    name = row.instance_id if row.epoch == 1 else f"{row.instance_id} (epoch {row.epoch})"
+    return [name, outcome(row), *(getattr(row, column) for column in ROW)]
+
+
+def outcome(row: InstanceRow) -> str:
+    """A climb's end in a few words."""
+    if row.status is Status.SOLVED:
+        return f"solved by {row.rung}, attempt {row.attempts}"
+    after = f" after {row.attempts} attempts" if row.attempts else ""
+    return f"{row.status}{after}: {row.error_type or 'no reason known'}: {(row.final_error or '')[:200]}"
 
 
 def progress(rows: list[InstanceRow]) -> list[dict[str, float]]:

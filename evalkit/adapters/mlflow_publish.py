@@ -26,7 +26,7 @@ from evalkit.core.summary import Summary
 DONE, MARKER = "evalkit.published", "published.json"
 METRICS_A_BATCH, OTHERS_A_BATCH = 1000, 100  # MLflow's limits
 POINTS = 300  # of a metric; a chart shows no more
-DIGEST_LIMIT = 36  # characters of a dataset's digest
+DIGEST_SHOWN = 16  # hex digits of a dataset's digest; MLflow takes 36, its UI shows it everywhere
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _name_dataset(client: Any, run: Any, record: RunRecord) -> None:
 
     dataset = Dataset(
         name=record.dataset,
-        digest=record.dataset_digest[:DIGEST_LIMIT],
+        digest=record.dataset_digest[:DIGEST_SHOWN],
         source_type="local",
         source=json.dumps({"uri": record.params.get("dataset.path", record.dataset)}),
         profile=json.dumps({"instances": record.instances, "sha256": record.dataset_digest}),

@@ -15,7 +15,7 @@ SOLVED_ON, FAILURE = "solved_on.", "failure."
 def list_runs(
     uri: str, home: str, *, experiment: str | None = None, kind: str | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """evalkit's runs, newest first. A store that was never made has none. Raises TrackerError."""
+    """List evalkit's runs, newest first. A store that was never made has none. Raises TrackerError."""
     file = sqlite_file(uri)
     if file is not None and not file.exists():
         return []
@@ -66,7 +66,7 @@ def as_row(run: Any, experiments: dict[str, str]) -> dict[str, Any]:
         "solved_on": _whole(metrics, SOLVED_ON),
         "failures": _whole(metrics, FAILURE),
         "cost_usd": metrics.get("cost_usd"),
-        "tokens": {"prompt": metrics.get("tokens_prompt"), "completion": metrics.get("tokens_completion")},
+        "tokens": {part: _int(metrics.get(f"tokens_{part}")) for part in ("prompt", "completion")},
         "wall_seconds": metrics.get("wall_seconds"),
         "started": _iso(run.info.start_time),
     }
@@ -77,6 +77,10 @@ def _rate(metrics: dict[str, float]) -> dict[str, float] | None:
         return None
     low, high = metrics.get("solved_rate_low"), metrics.get("solved_rate_high")
     return {"value": metrics["solved_rate"], "low": low, "high": high}  # type: ignore[dict-item]  # they come as one
+
+
+def _int(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _whole(metrics: dict[str, float], prefix: str) -> dict[str, int]:

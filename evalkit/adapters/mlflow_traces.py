@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.adapters.mlflow_artifacts import attempts, climb_folder
+from evalkit.adapters.mlflow_facts import outcome
 from evalkit.core.summary import InstanceRow, Summary
 from evalkit.core.types import Status
 
@@ -89,13 +90,8 @@ def spans(folder: Path, row: InstanceRow, trace: str) -> list[dict[str, Any]]:
     root = _Span(trace, "climb", None)
     tags = {"evalkit": "climb", "evalkit.instance": row.instance_id, "evalkit.outcome": str(row.status)}
     told = {
-        "mlflow.spanInputs": {"instance": row.instance_id, "epoch": row.epoch, "prompt": _first_prompt(made)},
-        "mlflow.spanOutputs": {
-            "status": str(row.status),
-            "attempts": row.attempts,
-            "rung": row.rung,
-            "why": row.final_error,
-        },
+        "mlflow.spanInputs": _first_prompt(made),
+        "mlflow.spanOutputs": outcome(row),
         **{f"mlflow.traceTag.{name}": value for name, value in tags.items()},
     }
     found: list[dict[str, Any]] = []

@@ -5,7 +5,6 @@ own process would hold up the climbs. It reads one JSON message a line from stdi
 ends before the run has, the run's process is gone: the MLflow run is marked as killed, to be resumed later.
 """
 
-import gc
 import json
 import os
 import sys
@@ -13,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from typing import Any, TextIO
 
 import msgspec
 
+from evalkit.adapters import mlflow_publish as publishing
+from evalkit.adapters.mlflow_facts import first_tags
+from evalkit.adapters.mlflow_store import experiment_id, load, open_store
 from evalkit.core.errors import EvalkitError, TrackerError
 from evalkit.core.ports import RunRecord
 
@@ -40,8 +41,6 @@ class Worker:
 
     def check(self) -> None:
         """Find out that the store answers and the experiment takes runs. Raises TrackerError."""
-        from evalkit.adapters.mlflow_store import experiment_id  # noqa: PLC0415  MLflow loads after the first message
-
         client = self._opened()
         experiment_id(client, self._experiment, self._uri, self._home)
 
@@ -57,15 +56,12 @@ class Worker:
 
     def finish(self, **how: Any) -> None:
         """Publish what the run folder holds. Raises TrackerError."""
-        from evalkit.adapters.mlflow_publish import publish  # noqa: PLC0415
-
         record = self._record
         if record is None:
             raise TrackerError("the run was never started")
         self._tried = -AGAIN_AFTER_S
         self._reach()
-        alive = self._beat()
-        publish(record.folder, self._uri, self._experiment, home=self._home, alive=alive, **how)
+        publishing.publish(record.folder, self._uri, self._experiment, home=self._home, alive=self._beat(), **how)
         self._run_id = ""
 
     def abandon(self) -> None:
@@ -85,10 +81,6 @@ class Worker:
             self._tried = time.monotonic()
 
     def _open(self) -> None:
-        from evalkit.adapters import mlflow_publish as publishing  # noqa: PLC0415
-        from evalkit.adapters.mlflow_facts import first_tags  # noqa: PLC0415
-        from evalkit.adapters.mlflow_store import experiment_id  # noqa: PLC0415
-
         client, record = self._opened(), self._record
         if record is None:
             return
@@ -102,16 +94,12 @@ class Worker:
 
     def _opened(self) -> Any:
         if self._client is None:
-            from evalkit.adapters.mlflow_store import open_store  # noqa: PLC0415
-
             self._client = open_store(self._uri, self._home)
         return self._client
 
     def _send(self) -> None:
         """A resumed run counts its old climbs again; those steps are in the store already."""
-        from evalkit.adapters.mlflow_publish import log_points  # noqa: PLC0415
-
-        log_points(self._client, self._run_id, [point for point in self._points if point[3] > self._seen])
+        publishing.log_points(self._client, self._run_id, [point for point in self._points if point[3] > self._seen])
         self._points = []
 
     def _beat(self) -> Callable[[], None]:
@@ -136,7 +124,7 @@ def main() -> None:
         what = message.pop("do")
         if what == "open":
             worker = Worker(say, **message)
-            _load(message["uri"])
+            load(message["uri"])  # while there is nothing to do yet
             continue
         why = _why_not(partial(getattr(worker, what), **message))
         if what in ANSWERED:
@@ -176,20 +164,6 @@ def _silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-
-
-def _load(uri: str) -> None:
-    """Import MLflow while there is nothing to do yet; collecting garbage meanwhile doubles the time."""
-    from evalkit.adapters.mlflow_store import quiet  # noqa: PLC0415
-
-    quiet()
-    gc.disable()
-    import_module("mlflow")
-
-    if not uri.startswith("http"):
-        import_module("mlflow.store.tracking.sqlalchemy_store")
-    gc.enable()
-    gc.freeze()
 
 
 if __name__ == "__main__":

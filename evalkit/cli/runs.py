@@ -1,6 +1,7 @@
 """The runs in the tracking store, newest first: solved rate with its 95 % interval, attempts, cost."""
 
 import argparse
+from shutil import get_terminal_size
 from typing import Any
 
 from evalkit.cli.store import add_uri, store_uri
@@ -12,16 +13,17 @@ KINDS = ("run", "sweep", "phase", "ramp", "comparison")
 TABLE = {
     "id": "id",
     "name": "name",
-    "status": "status",
     "solved": "solved",
-    "rate": "rate (95 %)",
-    "attempts_mean": "attempts",
+    "rate": "rate, 95 %",
+    "attempts": "attempts",
     "by_rung": "solved on",
-    "cost": "cost $",
+    "cost_usd": "$",
     "tokens": "tokens",
     "seconds": "seconds",
     "started": "started (UTC)",
 }
+LATER = ("tokens", "seconds", "started")  # columns for a wide terminal only
+WIDE = 110
 CSV = (
     "id", "name", "key", "kind", "status", "simulated", "experiment", "solved_rate", "solved_rate_low",
     "solved_rate_high", "solved", "unsolved", "unfinished", "quarantined", "attempts_mean", "cost_usd",
@@ -47,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     if not rows and args.format == "table":
         print("no runs yet: evalkit run ladder=local dataset=starter sample.size=5")
     elif args.format == "table":
-        show([_for_people(row) for row in rows], TABLE)
+        wide = get_terminal_size().columns >= WIDE
+        columns = {name: heading for name, heading in TABLE.items() if wide or name not in LATER}
+        show([_for_people(row) for row in rows], columns)
     elif args.format == "csv":
         show([_flat(row) for row in rows], {name: name for name in CSV}, form="csv")
     else:
@@ -66,16 +70,17 @@ def _for_people(row: dict[str, Any]) -> dict[str, Any]:
     counts, rate, tokens = row["counts"], row["solved_rate"], row["tokens"]
     judged = counts.get("solved", 0) + counts.get("unsolved", 0)
     known = None not in tokens.values()
+    status = "running" if row["running"] else row["status"]
+    marks = [*(["simulated"] if row["simulated"] else []), *([status] if status != "complete" else [])]
     return {
         **row,
         "id": row["id"][:8],
-        "name": f"{row['name']} (simulated)" if row["simulated"] else row["name"],
-        "status": "running" if row["running"] else row["status"],
+        "name": f"{row['name']} ({', '.join(marks)})" if marks else row["name"],
         "solved": f"{counts.get('solved', 0)}/{judged}" + _troubles(counts) if counts else None,
-        "rate": f"{rate['value']:.0%} ({rate['low']:.0%}–{rate['high']:.0%})" if rate else None,
+        "rate": f"{rate['value']:.0%} ({100 * rate['low']:.0f}–{100 * rate['high']:.0f})" if rate else None,
+        "attempts": None if row["attempts_mean"] is None else f"{row['attempts_mean']:.2f}",
         "by_rung": " ".join(f"{name}:{number}" for name, number in row["solved_on"].items()) or None,
-        "cost": row["cost_usd"],
-        "tokens": f"{tokens['prompt'] + tokens['completion']:.0f}" if known else None,
+        "tokens": tokens["prompt"] + tokens["completion"] if known else None,
         "seconds": None if row["wall_seconds"] is None else f"{row['wall_seconds']:.1f}",
         "started": (row["started"] or "")[:16].replace("T", " ") or None,
     }

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
 
-def _stop(number: int, frame: object) -> None:
+def _stop(number: int, frame: object) -> None:  # noqa: ARG001  a signal handler's signature
     raise KeyboardInterrupt
 
 
@@ -113,7 +113,7 @@ def _wait(server: "subprocess.Popen[bytes]", host: str, port: int, log: IO[bytes
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            with urlopen(f"http://{host}:{port}/health", timeout=2) as answer:  # noqa: S310  our own server
+            with urlopen(f"http://{host}:{port}/health", timeout=2) as answer:
                 if answer.status == 200:  # noqa: PLR2004  OK
                     return
         except (URLError, OSError):
