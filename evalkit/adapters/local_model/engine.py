@@ -1,7 +1,7 @@
 """One model in memory, and the one thread that talks to it."""
 
 import tempfile
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -30,7 +30,7 @@ class Engine:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"evalkit-{path.stem}")
 
     def submit(self, request: Request, stop: Event) -> Future[Reply]:
-        """Queue a request; setting `stop` ends it at the next token."""
+        """Queue a request; setting `stop` ends it at the next token with CancelledError."""
         return self._worker.submit(self._answer, request, stop)
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class Engine:
 
     def _answer(self, request: Request, stop: Event) -> Reply:
         if stop.is_set():
-            return Reply("", "")
+            raise CancelledError
         if request.context > self._context:
             self._load(request)
         stream = Stream(request, stop)

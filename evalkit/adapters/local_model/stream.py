@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -42,10 +43,12 @@ class Stream:
             return True
 
     def reply(self) -> Reply:
-        """The whole answer. Raises the ModelError that ended it."""
+        """The whole answer. Raises the ModelError that ended it, CancelledError if it was stopped from outside."""
         if self.error:
             raise self.error
-        if not self.finish_reason and not self.stop.is_set():
+        if not self.finish_reason:
+            if self.stop.is_set():
+                raise CancelledError
             raise ProviderServerError(f"local/{self.request.name}: the runtime ended an answer without saying why")
         return Reply("".join(self.texts), self.finish_reason, self.tokens_prompt, self.tokens_completion)
 
