@@ -286,11 +286,11 @@ def _environment() -> Mapping[str, str]:
 
 
 def _system() -> Iterator[str]:
-    for path in map(Path, SYSTEM):
-        if path.is_symlink():
-            yield from ("--symlink", str(path.readlink()), str(path))
-        elif path.is_dir():
-            yield from ("--ro-bind", str(path), str(path))
+    for name in SYSTEM:
+        if Path(name).is_symlink():
+            yield from ("--symlink", str(Path(name).readlink()), name)
+        elif Path(name).is_dir():
+            yield from ("--ro-bind", name, name)
     bound = _python()
     yield from _parents(["/etc/x", "/dev/x", *bound])
     for path in ETC:

@@ -104,6 +104,11 @@ class Sandbox(Protocol):
         """Whether the candidate is really shut in; False marks the run."""
         ...
 
+    @property
+    def limits(self) -> Limits:
+        """What a job gets that asks for nothing else: the sandbox's settings."""
+        ...
+
     async def run(self, job: Job) -> Execution:
         """Run the job to its end or its limits. Raises SandboxError if it could not be run."""
         ...

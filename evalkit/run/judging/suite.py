@@ -1,0 +1,129 @@
+"""Pytest suites: every test that the file defines, or that is asked for by name, must be seen to pass."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
+
+from evalkit.core.errors import GraderError
+from evalkit.core.failure import Failure
+from evalkit.core.ports import Execution, Job
+from evalkit.core.types import Candidate, Finding, Instance, Outcome, TestResult, Tests, Verdict
+from evalkit.run.harness import script
+from evalkit.run.judging.channel import Records, Trial, ending, finding, verdict
+
+FILE = "test_candidate.py"
+SUFFIXES = {"python": "py", "javascript": "js", "typescript": "ts", "bash": "sh", "shell": "sh", "markdown": "md"}
+
+
+def suite_job(trial: Trial) -> Job:
+    """The tests and the candidate as files; the nonce through stdin."""
+    files = {**trial.instance.files, candidate_file(trial): trial.candidate.text, FILE: trial.tests.code}
+    return Job(("python", "-P", "-c", script("suite")), files, f'{{"nonce": "{trial.nonce}"}}', trial.limits)
+
+
+def candidate_file(trial: Trial) -> str:
+    """What the candidate's file is called: by its language, `.txt` for plain text."""
+    if is_python(trial.instance, trial.tests, trial.candidate):
+        return "candidate.py"
+    language = _language(trial.instance, trial.candidate)
+    return f"candidate.{SUFFIXES.get(language, language) or 'txt'}"
+
+
+def is_python(instance: Instance, tests: Tests, candidate: Candidate) -> bool:
+    """Whether the candidate is a Python module."""
+    language = _language(instance, candidate)
+    imported = not language and ("import candidate" in tests.code or "from candidate" in tests.code)
+    return tests.kind == "cases" or language in ("python", "py") or imported
+
+
+def judge(trial: Trial, done: Execution) -> Verdict:
+    """Read the reporter's records; nothing that was not seen to pass has passed."""
+    records = Records(trial, done)
+    findings: list[Finding] = []
+    failure = _not_collected(trial, records, findings)
+    tampered = (records.first("done") or {}).get("changed", [])
+    if tampered:
+        message = f"The code changes what the tests stand on: {', '.join(tampered)}."
+        findings.append(finding("tests", message, source="rule"))
+    results = list(_results(trial.tests, records, findings, ending(done, trial.limits)))
+    if not results and not findings:
+        raise GraderError(f"{trial.instance.id}: {FILE} holds no tests. Mend the dataset.")
+    if any("MemoryError" in test.message for test in results):
+        failure = Failure.RESOURCE_LIMIT
+    if tampered or (failure is None and findings):
+        failure = failure or Failure.TEST_FAILURE
+    return verdict(results, findings, failure, done, whole=records.done)
+
+
+def defined(code: str) -> list[str]:
+    """The tests that a file plainly defines, so that a candidate cannot make any of them vanish."""
+    names: list[str] = []
+    for node in ast.parse(code).body:
+        if _is_test(node):
+            names.append(node.name)
+        elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            inside = [other for other in node.body if isinstance(other, ast.FunctionDef | ast.AsyncFunctionDef)]
+            if all(other.name != "__init__" for other in inside):
+                names += [f"{node.name}::{other.name}" for other in inside if _is_test(other)]
+    return names
+
+
+def _is_test(node: ast.stmt) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
+
+
+def _not_collected(trial: Trial, records: Records, findings: list[Finding]) -> Failure | None:
+    for record in records.every("broken") + records.every("skipped"):
+        why = record.get("message") or record.get("why", "")
+        if not record["ours"]:
+            raise GraderError(f"{trial.instance.id}: the tests cannot be collected: {why[:300]!r}. Mend the dataset.")
+        message = f"The tests cannot import the code: {why}"
+        findings.append(finding("import", message, line=record.get("line"), source="rule"))
+        return Failure.SYNTAX_ERROR
+    return None
+
+
+def _results(tests: Tests, records: Records, findings: list[Finding], ended: str) -> Iterator[TestResult]:
+    phases: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records.every("test"):
+        phases.setdefault(_short(record["test"]), []).append(record)
+    collected = [_short(name) for record in records.every("collected") for name in record["collected"]]
+    running = True
+    for name in _wanted(tests, collected):
+        if name in phases:
+            result, line = _result(name, phases[name])
+        else:
+            result, line = TestResult(name, Outcome.MISSING, f"{name} was not seen to run"), None
+        if name not in phases or len(phases[name]) < len(("setup", "call", "teardown")):
+            if running and not records.done:  # the one that was under way when the end came
+                result = TestResult(name, Outcome.MISSING, f"{name}: the code {ended}")
+            running = False
+        if result.outcome is not Outcome.PASSED and (result.message or not findings):
+            findings.append(finding(name, result.message or f"{name} {result.outcome}", line=line))
+        yield result
+
+
+def _wanted(tests: Tests, collected: list[str]) -> list[str]:
+    """Tests asked for by name; else all that were collected, and all that the file defines."""
+    if tests.names:
+        return [_short(name) for name in tests.names]
+    bases = {name.partition("[")[0] for name in collected}
+    return [*dict.fromkeys(collected), *(name for name in defined(tests.code) if name not in bases)]
+
+
+def _result(name: str, phases: list[Mapping[str, Any]]) -> tuple[TestResult, int | None]:
+    for phase in phases:
+        if phase["outcome"] != "passed":
+            outcome = Outcome.SKIPPED if phase["outcome"] == "skipped" else Outcome.FAILED
+            outcome = Outcome.ERROR if outcome is Outcome.FAILED and phase["when"] != "call" else outcome
+            return TestResult(name, outcome, f"{name}: {phase['message']}"), phase["line"]
+    whole = {phase["when"] for phase in phases} == {"setup", "call", "teardown"}
+    return TestResult(name, Outcome.PASSED if whole else Outcome.MISSING), None
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(f"{FILE}::")
+
+
+def _language(instance: Instance, candidate: Candidate) -> str:
+    return candidate.language or instance.answer.removeprefix("code:").replace("text", "")

@@ -1,0 +1,91 @@
+"""Judges a candidate by its instance's tests, run in a sandbox."""
+
+import ast
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from secrets import token_hex
+
+from evalkit.core.errors import GraderError
+from evalkit.core.failure import Failure
+from evalkit.core.ports import Execution, Job, Sandbox
+from evalkit.core.types import Candidate, Instance, Tests, Verdict
+from evalkit.run.judging import cases, command, suite
+from evalkit.run.judging.channel import Trial, finding, rejected
+
+MakeJob = Callable[[Trial], Job]
+Judge = Callable[[Trial, Execution], Verdict]
+
+KINDS: dict[str, tuple[MakeJob, Judge]] = {
+    "cases": (cases.cases_job, cases.judge),
+    "sqlite": (cases.sqlite_job, cases.judge),
+    "pytest": (suite.suite_job, suite.judge),
+    "command": (command.command_job, command.judge),
+}
+NO_CANDIDATE = {
+    Failure.EMPTY_RESPONSE: "The answer was empty. Answer with the complete solution.",
+    Failure.NO_ANSWER: "The answer held no solution in the form that was asked for.",
+    Failure.TRUNCATED: "The answer was cut off before the solution was complete. Be shorter.",
+}
+
+
+@dataclass
+class TestsVerifier:
+    """Seconds and megabytes that a candidate may use; an instance's own `timeout_s` goes before."""
+
+    sandbox: Sandbox
+    timeout_s: float = 10.0
+    memory_mb: int = 512
+
+    __test__ = False  # pytest: this is no test class
+
+    def __post_init__(self) -> None:
+        """Refuse what can never work. Raises ValueError."""
+        for name in ("timeout_s", "memory_mb"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be more than 0")
+
+    def covers(self, instance: Instance) -> str:
+        """Empty if the instance has tests that can be run here."""
+        if instance.tests is None:
+            return f"{instance.id} has no tests"
+        if instance.tests.kind not in KINDS:
+            return f"{instance.id} has tests of kind {instance.tests.kind!r}; known are {', '.join(KINDS)}"
+        return ""
+
+    async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
+        """Run the tests. Raises SandboxError or GraderError if they could not be run (invariant 2)."""
+        tests = instance.tests
+        if tests is None or self.covers(instance):
+            raise GraderError(f"{self.covers(instance)}. Choose a verifier that covers it, e.g. verifier=rubric.")
+        if candidate.failure is not None:
+            message = candidate.detail or NO_CANDIDATE.get(candidate.failure, f"no answer: {candidate.failure}")
+            return rejected(candidate.failure, finding("answer", message, source="answer"))
+        broken = _syntax(candidate) if suite.is_python(instance, tests, candidate) else None
+        return broken or await self._run(instance, tests, candidate)
+
+    async def _run(self, instance: Instance, tests: Tests, candidate: Candidate) -> Verdict:
+        make_job, judge = KINDS[tests.kind]
+        seconds = tests.timeout_s or self.timeout_s
+        limits = replace(self.sandbox.limits, seconds=seconds, memory_mb=self.memory_mb)
+        trial = Trial(instance, tests, candidate, token_hex(16), limits)
+        return judge(trial, await self.sandbox.run(make_job(trial)))
+
+
+def _syntax(candidate: Candidate) -> Verdict | None:
+    """Parsing runs nothing of the candidate, and saves a sandbox."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # e.g. an invalid escape: no concern of the user's terminal
+            ast.parse(candidate.text, "candidate.py")
+    except SyntaxError as error:
+        near = f": `{error.text.strip()[:120]}`" if error.text else ""
+        message = f"The code is not valid Python: {error.msg} (line {error.lineno}{near})."
+        return _not_python(message, error.lineno)
+    except (ValueError, RecursionError, MemoryError) as error:  # a null character, or nested too deep to parse
+        return _not_python(f"The code cannot be parsed as Python: {error}.")
+    return None
+
+
+def _not_python(message: str, line: int | None = None) -> Verdict:
+    return rejected(Failure.SYNTAX_ERROR, finding("syntax", message, line=line, source="rule"))
