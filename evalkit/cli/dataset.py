@@ -4,6 +4,8 @@ import argparse
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from evalkit.cli.tables import FORMATS, show
@@ -20,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = _command(commands, "check", "prove that good answers pass, and that wrong and empty ones fail")
     check.add_argument("--concurrency", type=int, default=2, metavar="N", help="instances at once (2)")
     _command(commands, "show", "list the instances").add_argument("--id", help="show this instance in full")
-    sampling = _command(commands, "sample", "the nested sample that sample.size, seed and sample.by would take")
+    sampling = _command(commands, "sample", "the nested sample that a run with these settings takes")
     sampling.add_argument("--size", type=int, metavar="N", help="how many (all)")
-    sampling.add_argument("--seed", type=int, default=0, metavar="S", help="another seed, another sample (0)")
-    sampling.add_argument("--by", default="tags", help="tags, difficulty or a metadata field (tags)")
+    sampling.add_argument("--seed", type=int, metavar="S", help="another seed, another sample (the config's)")
+    sampling.add_argument("--by", metavar="FIELD", help="tags, difficulty or a metadata field (the config's)")
 
 
 def _command(commands: Any, name: str, does: str) -> argparse.ArgumentParser:
@@ -38,19 +40,30 @@ def _command(commands: Any, name: str, does: str) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 2 where the dataset has faults."""
-    from evalkit.wiring import open_dataset  # noqa: PLC0415  loads Hydra, which --help need not pay
+    from evalkit.cli.opened import open_dataset  # noqa: PLC0415  loads Hydra, which --help need not pay
 
-    dataset = open_dataset(args.dataset, args.overrides)
-    if args.action == "check":
-        return _check(dataset, args)
+    _refuse_unknown(args.dataset)
     if args.action == "sample":
-        return _sample(dataset, args)
-    return _show(dataset, args)
+        return _sample(args)
+    dataset = open_dataset(args.dataset, args.overrides)
+    return _check(dataset, args) if args.action == "check" else _show(dataset, args)
+
+
+def _refuse_unknown(name: str) -> None:
+    """A plain word that is neither an option nor a file is a slip: offer what there is."""
+    from evalkit.cli.hydra_app import options  # noqa: PLC0415  see run()
+
+    there = options("dataset")
+    if name in there or {"/", "."} & set(name) or Path(name).exists():
+        return
+    near = get_close_matches(name, there, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "give the path of a .jsonl file."
+    raise ConfigError(f"no dataset {name!r}; there is {', '.join(there)}: {hint}")
 
 
 def _check(dataset: Dataset, args: argparse.Namespace) -> int:
+    from evalkit.cli.opened import open_verifier  # noqa: PLC0415
     from evalkit.run.health import check_all  # noqa: PLC0415  see run()
-    from evalkit.wiring import open_verifier  # noqa: PLC0415
 
     faults = asyncio.run(check_all(dataset.instances, open_verifier(args.overrides), args.concurrency))
     if args.format == "table":
@@ -60,9 +73,8 @@ def _check(dataset: Dataset, args: argparse.Namespace) -> int:
         show(rows, {key: key for key in rows[0]}, form=args.format)
     if faults:
         some = _some(list(faults))
-        raise DatasetError(
-            f"{dataset.name}: {len(faults)} instances are unhealthy: {some}. Mend their answers or tests."
-        )
+        which = f"{len(faults)} of {len(dataset.instances)} instances are unhealthy: {some}"
+        raise DatasetError(f"{dataset.name}: {which}. Mend their answers or tests.")
     return 0
 
 
@@ -110,7 +122,7 @@ def _of(counts: Counter[tuple[str, str]], kind: str) -> int:
 
 def _row(instance: Instance) -> dict[str, Any]:
     judged = [instance.tests.kind] if instance.tests else []
-    judged += [f"{len(instance.rubric.rules)} rules"] if instance.rubric else []
+    judged += [_rules(len(instance.rubric.rules))] if instance.rubric else []
     return {
         "id": instance.id,
         "kind": instance.tags[0] if instance.tags else "",
@@ -121,13 +133,16 @@ def _row(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _sample(dataset: Dataset, args: argparse.Namespace) -> int:
-    from evalkit.core.sampling import sample  # noqa: PLC0415  see run()
+def _rules(count: int) -> str:
+    return f"{count} rule{'s' if count != 1 else ''}"
 
-    try:
-        taken = sample(dataset.instances, args.size, args.seed, args.by)
-    except ValueError as error:
-        raise ConfigError(f"{dataset.name}: {error}") from error
+
+def _sample(args: argparse.Namespace) -> int:
+    from evalkit.cli.opened import dataset_overrides, open_wired  # noqa: PLC0415  see run()
+
+    given = {"sample.size": args.size, "seed": args.seed, "sample.by": args.by and f"'{args.by}'"}
+    flags = [f"{key}={value}" for key, value in given.items() if value is not None]
+    taken = open_wired([*dataset_overrides(args.dataset), *args.overrides, *flags]).instances
     rows = [{"place": place, **_row(instance)} for place, instance in enumerate(taken, 1)]
     show(rows, {"place": "", **LISTED}, form=args.format)
     return 0
@@ -154,8 +169,6 @@ def _show(dataset: Dataset, args: argparse.Namespace) -> int:
 
 
 def _find(dataset: Dataset, name: str) -> Instance:
-    from difflib import get_close_matches  # noqa: PLC0415
-
     found = {instance.id: instance for instance in dataset.instances}
     if name not in found:
         near = get_close_matches(name, found, n=3, cutoff=0.5) or list(found)[:3]
