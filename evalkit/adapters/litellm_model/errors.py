@@ -101,7 +101,7 @@ def provider_text(error: Exception) -> str:
     """What the provider said, in one line, without litellm's wrapping."""
     text = re.split(r"\nTraceback|\n\s*This looks like a bug in LiteLLM", str(error), maxsplit=1)[0]
     text = re.sub(r"^((litellm\.)?\w*(Error|Timeout): )+", "", text)
-    text = re.sub(r"^\w+Exception( -|:) ", "", text).strip()
+    text = re.sub(r"^\w+Exception( -|:) |\.? Handle with `litellm\.\w+`\.?|\blitellm\.(\w+\.)*", "", text).strip()
     text = " ".join((_message_in(text) or text).split()) or type(error).__name__
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
