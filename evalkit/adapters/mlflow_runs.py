@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from evalkit.adapters.mlflow_store import failed, open_store, sqlite_file
-from evalkit.core.errors import TrackerError
+from evalkit.core.errors import ConfigError, EvalkitError, TrackerError
 from evalkit.core.types import Status
 
 PAGE = 200
@@ -15,14 +15,17 @@ SOLVED_ON, FAILURE = "solved_on.", "failure."
 def list_runs(
     uri: str, home: str, *, experiment: str | None = None, kind: str | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """List evalkit's runs, newest first. A store that was never made has none. Raises TrackerError."""
+    """List evalkit's runs, newest first. A store that was never made has none.
+
+    Raises TrackerError if the store does not answer, ConfigError if it has no such experiment.
+    """
     file = sqlite_file(uri)
     if file is not None and not file.exists():
         return []
     try:
         client = open_store(uri, home)
         return [as_row(run, names) for names, run in islice(_runs(client, experiment, kind, limit), limit)]
-    except TrackerError:
+    except EvalkitError:
         raise
     except Exception as error:  # MLflow lets those of requests and SQLAlchemy through
         if not type(error).__module__.startswith(("mlflow.", "requests.", "sqlalchemy.", "urllib3.")):
@@ -35,7 +38,7 @@ def _runs(client: Any, experiment: str | None, kind: str | None, limit: int) -> 
     wanted = [number for number, name in names.items() if experiment in {None, name}]
     if not wanted:
         known = ", ".join(repr(name) for name in names.values())
-        raise TrackerError(f"no experiment {experiment!r} in the store; there are {known}.")
+        raise ConfigError(f"no experiment {experiment!r} in the store; there are {known}.")
     query = f"tags.`evalkit.kind` = '{kind}'" if kind else "tags.`evalkit.key` LIKE '%'"
     token = None
     while True:

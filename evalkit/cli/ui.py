@@ -1,6 +1,7 @@
 """The MLflow UI over the configured store, on this machine only; Ctrl-C ends it."""
 
 import argparse
+import json
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from evalkit.places import home, mlruns
 
 EXAMPLE = "evalkit ui --port 5001"
 START_S, STOP_S = 180.0, 10.0
+BY_NAME = "/api/2.0/mlflow/experiments/get-by-name?experiment_name="
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryFile() as log, _server(uri, args.host, args.port, log) as server:
             with _alone(uri):
                 _wait(server, args.host, args.port, log)
-            print(f"MLflow's UI: http://{args.host}:{args.port}   (Ctrl-C ends it)", flush=True)
+            _say_where(f"http://{args.host}:{args.port}")
             server.wait()
             raise TrackerError(f"MLflow's server ended by itself.\n{_tail(log)}")
     except KeyboardInterrupt:
@@ -119,6 +121,19 @@ def _wait(server: "subprocess.Popen[bytes]", host: str, port: int, log: IO[bytes
         except (URLError, OSError):
             time.sleep(0.2)
     raise TrackerError(f"MLflow's server did not start.\n{_tail(log)}")
+
+
+def _say_where(address: str) -> None:
+    """The address, and where in the UI evalkit's own experiment is seen best."""
+    print(f"MLflow's UI: {address}   (Ctrl-C ends it)")
+    try:
+        with urlopen(f"{address}{BY_NAME}evalkit", timeout=5) as answer:  # noqa: S310  our own server
+            number = json.load(answer)["experiment"]["experiment_id"]
+        print(f"  charts of all runs        {address}/#/experiments/{number}/runs?compareRunsMode=CHART")
+        print(f"  instances side by side    {address}/#/experiments/{number}/runs?compareRunsMode=ARTIFACT")
+    except (OSError, ValueError, KeyError):  # there is no such experiment yet
+        pass
+    sys.stdout.flush()
 
 
 def _tail(log: IO[bytes]) -> str:
