@@ -25,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test.add_argument("files", nargs="*", metavar="FILE", help="files or names (default: all that are found)")
     test.add_argument("--format", choices=("table", "json"), default="table")
     test.epilog = f"example: {EXAMPLE}"
-    shown = commands.add_parser(
-        "show", help="a rubric's rules", epilog="example: evalkit rubric show json_only"
-    )
+    shown = commands.add_parser("show", help="a rubric's rules", epilog="example: evalkit rubric show json_only")
     shown.add_argument("name", metavar="NAME", help="a rubric's name, or its file")
     shown.add_argument("--format", choices=("table", "json", "csv"), default="table")
 
@@ -43,11 +41,7 @@ def _test(wanted: list[str], form: str) -> int:
     if form == "json":
         import json  # noqa: PLC0415  the table needs none
 
-        print(
-            json.dumps(
-                {"rubrics": [{"name": rubric.name, "rules": rules} for rubric, rules in tested]}, indent=2
-            )
-        )
+        print(json.dumps({"rubrics": [{"name": rubric.name, "rules": rules} for rubric, rules in tested]}, indent=2))
     else:
         _table(tested, wrong)
     return WRONG if wrong else 0

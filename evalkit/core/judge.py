@@ -39,9 +39,7 @@ def judge(rubric: Rubric, candidate: str) -> Verdict:
     return Verdict(
         accepted=accepted,
         failure=None if accepted else Failure.RULE_VIOLATION,
-        findings=tuple(
-            finding for rule in rubric.rules for finding in _findings(rule, broken.get(rule.id, []))
-        ),
+        findings=tuple(finding for rule in rubric.rules for finding in _findings(rule, broken.get(rule.id, []))),
         score=score,
         rules_passed=len(rubric.rules) - len(broken),
         rules_total=len(rubric.rules),
@@ -95,9 +93,7 @@ def failed_examples(rule: Rule) -> list[FailedExample]:
         if (found := rule.check.violations(example))
     ]
     missed = [
-        FailedExample("reject", example, "nothing")
-        for example in rule.reject
-        if not rule.check.violations(example)
+        FailedExample("reject", example, "nothing") for example in rule.reject if not rule.check.violations(example)
     ]
     return refused + missed
 

@@ -39,20 +39,19 @@ class BothVerifier:
         )
 
     def covers(self, instance: Instance) -> str:
-        """Empty if there is a rubric or there are tests."""
+        """Empty if there is a rubric or there are tests; tests that cannot be run are not passed over."""
+        if instance.tests is not None and (missing := self._verifiers[1].covers(instance)):
+            return missing
         return "" if any(self._covering(instance)) else "has neither rubric nor tests"
 
     async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
         """The merged verdict of those that cover the instance. Raises GraderError if there are none."""
-        verifiers = list(self._covering(instance))
-        if not verifiers:
-            raise GraderError(
-                f"instance {instance.id!r} has neither rubric nor tests: there is nothing to judge by"
-            )
+        if missing := self.covers(instance):
+            raise GraderError(f"instance {instance.id!r}: {missing}")
         if candidate.failure:
             return rejected(candidate)
         verdicts: list[Verdict] = []
-        for verifier in verifiers:
+        for verifier in self._covering(instance):
             verdicts.append(await verifier.verify(instance, candidate))
             if not verdicts[-1].accepted and self.after_rejection == "skip":
                 break

@@ -24,9 +24,7 @@ class Reading:
         self.faults = faults  # each with its line, 0 where none is known
         self._lines = lines
         self._kinds = kinds()
-        self._said = {
-            fault.path for _, fault in faults
-        }  # a value that YAML could not read has no second fault
+        self._said = {fault.path for _, fault in faults}  # a value that YAML could not read has no second fault
 
     def rubric(self, data: object, name: str) -> Rubric | None:
         """The rubric, or None: then `faults` says why."""
@@ -74,13 +72,11 @@ class Reading:
     def _check(self, data: Mapping[str, Any], path: KeyPath, faults: list[KeyFault]) -> Any:
         """The object of the rule's kind, or None and the faults of its own keys."""
         name = data.get("kind")
-        known = name if name in self._kinds else None
+        known = name if isinstance(name, str) and name in self._kinds else None
         if isinstance(name, str) and not known:
             text = f"{short(name)!r} is no kind of rule{near(name, list(self._kinds))}"
             faults.append(KeyFault((*path, "kind"), text))
-            known = next(
-                iter(get_close_matches(name, list(self._kinds), 1)), None
-            )  # for the faults of its keys
+            known = next(iter(get_close_matches(name, list(self._kinds), 1)), None)  # for the faults of its keys
         if known is None:
             faults += [_below(path, fault) for fault in faults_of(_closed(ANY_KIND), data)]
             return None
@@ -105,9 +101,7 @@ def _made(kind: type[Kind], data: Mapping[str, Any]) -> tuple[Any, list[KeyFault
         return None, found
     try:
         check = kind(**own)
-    except (
-        KeyFaults
-    ) as error:  # of the keys that are left; what concerns the rule whole may be due to the others
+    except KeyFaults as error:  # of the keys that are left; what concerns the rule whole may be due to the others
         return None, found + [fault for fault in error.faults if fault.path or not found]
     except ValueError as error:  # a plug-in's way to say it
         return None, found or [KeyFault((), str(error))]

@@ -38,9 +38,7 @@ def faults_of(schema: Mapping[str, Any], data: object) -> Iterator[KeyFault]:
     seen: set[KeyFault] = set()
     for error in Draft202012Validator(schema).iter_errors(data):
         for fault in _worded(error):
-            if (
-                fault not in seen
-            ):  # jsonschema has one error for each missing key, _worded all of them each time
+            if fault not in seen:  # jsonschema has one error for each missing key, _worded all of them each time
                 seen.add(fault)
                 yield fault
 
@@ -57,17 +55,11 @@ def _worded(error: "ValidationError") -> Iterator[KeyFault]:
             yield from _missing_keys(path, value, wanted, list(within.get("properties", {})))
         case "type":
             names = [wanted] if isinstance(wanted, str) else wanted
-            quote = (
-                "; put it in quotes" if "string" in names and isinstance(value, bool | int | float) else ""
-            )
-            yield KeyFault(
-                path, f"is {_shown(value)}; it must be {' or '.join(TYPES[n] for n in names)}{quote}"
-            )
+            quote = "; put it in quotes" if "string" in names and isinstance(value, bool | int | float) else ""
+            yield KeyFault(path, f"is {_shown(value)}; it must be {' or '.join(TYPES[n] for n in names)}{quote}")
         case "enum":
             text = ", ".join(map(str, wanted))
-            yield KeyFault(
-                path, f"is {_shown(value)}; it must be one of {text}{near(str(value), wanted, '')}"
-            )
+            yield KeyFault(path, f"is {_shown(value)}; it must be one of {text}{near(str(value), wanted, '')}")
         case "anyOf":
             yield KeyFault(path, f"is {_shown(value)}; {within.get('description', 'no form of it fits')}")
         case "minLength" | "minItems" | "minProperties":
@@ -78,9 +70,7 @@ def _worded(error: "ValidationError") -> Iterator[KeyFault]:
         case "maximum":
             yield KeyFault(path, f"is {_shown(value)}; it must be at most {wanted}")
         case "pattern":
-            yield KeyFault(
-                path, f"is {_shown(value)}; {within.get('description', f'it must match {wanted}')}"
-            )
+            yield KeyFault(path, f"is {_shown(value)}; {within.get('description', f'it must match {wanted}')}")
         case _:
             yield KeyFault(path, short(error.message))
 
@@ -91,9 +81,7 @@ def _unknown_keys(path: KeyPath, value: Mapping[Any, Any], known: list[str]) -> 
             yield KeyFault((*path, str(key)), f"unknown key{near(str(key), known)}")
 
 
-def _missing_keys(
-    path: KeyPath, value: Mapping[Any, Any], wanted: list[str], known: list[str]
-) -> Iterator[KeyFault]:
+def _missing_keys(path: KeyPath, value: Mapping[Any, Any], wanted: list[str], known: list[str]) -> Iterator[KeyFault]:
     strange = [str(key) for key in value if key not in known]
     for key in wanted:
         if key not in value and not get_close_matches(key, strange, 1):  # else it is misspelt, which is said

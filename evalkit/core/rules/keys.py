@@ -19,9 +19,7 @@ class KeyFaults(ValueError):  # noqa: N818  it holds faults, in the plural
 
     def __init__(self, faults: Iterable[KeyFault]) -> None:
         self.faults = tuple(faults)
-        super().__init__(
-            "; ".join(f"{'.'.join(map(str, fault.path))}: {fault.text}" for fault in self.faults)
-        )
+        super().__init__("; ".join(f"{'.'.join(map(str, fault.path))}: {fault.text}" for fault in self.faults))
 
 
 def refuse(faults: Iterator[KeyFault]) -> None:

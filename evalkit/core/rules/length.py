@@ -49,9 +49,7 @@ class Length:
 
     def _faults(self) -> Iterator[KeyFault]:
         if not any(self._bounds()):
-            yield KeyFault(
-                (), f"says nothing to count; give one of {', '.join(COUNT)}, e.g. words: {{max: 50}}"
-            )
+            yield KeyFault((), f"says nothing to count; give one of {', '.join(COUNT)}, e.g. words: {{max: 50}}")
         for unit, bounds in self._bounds():
             if bounds.get("min", 0) > bounds.get("max", float("inf")):
                 yield KeyFault((unit,), f"min {bounds['min']!r} is more than max {bounds['max']!r}")

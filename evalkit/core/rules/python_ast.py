@@ -5,7 +5,6 @@ It checks style and the task's terms and is no security: a candidate can hide a 
 
 import ast
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,12 +15,12 @@ from typing import Any, ClassVar
 from evalkit.core.rubric import Violation
 from evalkit.core.rules.keys import KeyFault, as_list, refuse, words
 from evalkit.core.rules.signature import Signature, definitions, read_signature
+from evalkit.core.rules.source import Source, read_source
 from evalkit.core.rules.where import MANY, excerpt, short
 
 _ROOTS = (ast.stmt, ast.expr, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.pattern)
 NODES = sorted(
-    {node.__name__ for root in _ROOTS for node in root.__subclasses__()}
-    | {"ExceptHandler", "comprehension", "keyword"}
+    {node.__name__ for root in _ROOTS for node in root.__subclasses__()} | {"ExceptHandler", "comprehension", "keyword"}
 )
 _NAME = re.compile(r"[\w.*?\[\]!]+")
 _TEXTS = {"type": ["string", "array"], "minLength": 1, "items": {"type": "string", "minLength": 1}}
@@ -66,7 +65,7 @@ class PythonAst:
     def violations(self, candidate: str) -> list[Violation]:
         """The syntax error, or all that is missing and then all that is forbidden, by line."""
         try:
-            tree = parse(candidate)
+            source = read_source(candidate)
         except SyntaxError as error:
             detail = f"it does not parse: {error.msg}"
             return [Violation(detail, error.lineno, excerpt(candidate, error.lineno))]
@@ -76,35 +75,31 @@ class PythonAst:
             MemoryError,
         ) as error:  # null bytes, lone surrogates, nested too deeply
             return [Violation(f"it does not parse: {error or type(error).__name__}")]
-        seen = [*self._missing(tree), *sorted(self._forbidden(tree), key=lambda found: found[1])]
+        seen = [*self._missing(source), *sorted(self._forbidden(source), key=lambda found: found[1])]
         return [Violation(detail, line, excerpt(candidate, line)) for detail, line in islice(seen, MANY)]
 
-    def _missing(self, tree: ast.Module) -> Iterator[tuple[str, int | None]]:
+    def _missing(self, source: Source) -> Iterator[tuple[str, int | None]]:
         if self.wanted:
-            defined = definitions(tree)
+            defined = definitions(source.tree)
             yield from (missing for want in self.wanted if (missing := want.missing(defined)))
         if self.require_calls:
-            names = [name for name, _ in calls(tree)]
+            names = [name for name, _ in source.calls]
             for pattern in words(self.require_calls):
                 if not any(fnmatchcase(name, pattern) for name in names):
                     yield f"it does not call {pattern}", None
 
-    def _forbidden(self, tree: ast.Module) -> Iterator[tuple[str, int]]:
+    def _forbidden(self, source: Source) -> Iterator[tuple[str, int]]:
         if self.forbid_calls:
             yield from (
-                (f"it calls {name}", line)
-                for name, line in calls(tree)
-                if _any(words(self.forbid_calls), name)
+                (f"it calls {name}", line) for name, line in source.calls if _any(words(self.forbid_calls), name)
             )
         if self.forbid_imports:
             yield from (
-                (f"it imports {name}", line)
-                for name, line in imports(tree)
-                if _inside(self.forbid_imports, name)
+                (f"it imports {name}", line) for name, line in source.imports if _inside(self.forbid_imports, name)
             )
         if self.forbid_nodes:
             forbidden = set(words(self.forbid_nodes))
-            for node in ast.walk(tree):
+            for node in source.nodes:
                 if type(node).__name__ in forbidden:
                     yield f"it uses {type(node).__name__}", getattr(node, "lineno", 1)
 
@@ -116,14 +111,10 @@ class PythonAst:
                 yield KeyFault((key, *index), str(error))
         for key, index, text in self._texts("forbid_calls", "forbid_imports", "require_calls"):
             if not _NAME.fullmatch(text):
-                yield KeyFault(
-                    (key, *index), f"{short(text)!r} is no name; write e.g. 'os.system' or '*.append'"
-                )
+                yield KeyFault((key, *index), f"{short(text)!r} is no name; write e.g. 'os.system' or '*.append'")
         for key, index, text in self._texts("forbid_nodes"):
             if text not in NODES:
-                yield KeyFault(
-                    (key, *index), f"{short(text)!r} is no node class of Python's ast{_near(text)}"
-                )
+                yield KeyFault((key, *index), f"{short(text)!r} is no node class of Python's ast{_near(text)}")
 
     def _texts(self, *keys: str) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Each text under the keys with its index (none where the key holds one text)."""
@@ -131,56 +122,6 @@ class PythonAst:
             value = getattr(self, key)
             for index, text in enumerate(as_list(value)):
                 yield key, (() if isinstance(value, str) else (index,)), str(text)
-
-
-def parse(candidate: str) -> ast.Module:
-    """The syntax tree, without the parser's warnings: an invalid escape is no matter of the user's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(candidate)
-
-
-def calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Every call's name, resolved through the candidate's imports, with its line."""
-    meant = _aliases(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            head, *rest = _dotted(node.func)
-            name = ".".join([meant.get(head, head), *rest])
-            yield name.removeprefix("builtins."), node.lineno
-
-
-def imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Every imported name (`os.path` for `from os import path`; `.` for a relative one) with its line."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
-        elif isinstance(node, ast.Call) and _dotted(node.func)[-1] in ("__import__", "import_module"):
-            names = (arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant))
-            yield from ((str(name), node.lineno) for name in names)
-
-
-def _aliases(tree: ast.Module) -> dict[str, str]:
-    meant: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            meant.update({alias.asname: alias.name for alias in node.names if alias.asname})
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            meant.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
-    return meant
-
-
-def _dotted(node: ast.expr) -> list[str]:
-    """`a.b.c` as its names; what is no name (a call, a literal) is the empty name."""
-    names: list[str] = []
-    while isinstance(node, ast.Attribute):
-        names.append(node.attr)
-        node = node.value
-    names.append(node.id if isinstance(node, ast.Name) else "")
-    return names[::-1]
 
 
 def _any(patterns: Iterable[str], name: str) -> bool:

@@ -35,16 +35,14 @@ class Signature:
 
 def read_signature(text: str) -> Signature:
     """Read `f`, `Stack.push` or `def f(a: int) -> bool`. Raises ValueError saying what is wrong."""
-    text = text.strip().removesuffix("...").rstrip().removesuffix(":")
-    if _NAME.fullmatch(text):
-        return Signature(text)
+    wanted = text.strip().removesuffix("...").rstrip().removesuffix(":")
+    if _NAME.fullmatch(wanted):
+        return Signature(wanted)
     try:
-        body = ast.parse(f"{text}: ...").body
+        body = ast.parse(f"{wanted}: ...").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ValueError(
-            f"{short(text)!r} is neither a name nor a signature ({reason}); {_EXAMPLE}"
-        ) from None
+        raise ValueError(f"{short(text)!r} is neither a name nor a signature ({reason}); {_EXAMPLE}") from None
     if len(body) == 1 and isinstance(body[0], Function):
         return Signature(body[0].name, body[0])
     raise ValueError(f"{short(text)!r} is neither a name nor a signature; {_EXAMPLE}")
@@ -86,9 +84,7 @@ def _shape(args: ast.arguments) -> tuple[object, ...]:
     """Names, kinds and defaults of the parameters, without annotations."""
     groups = [[arg.arg for arg in group] for group in (args.posonlyargs, args.args, args.kwonlyargs)]
     stars = [arg.arg if arg else None for arg in (args.vararg, args.kwarg)]
-    defaults = [
-        None if value is None else _dump(value) for value in (*args.defaults, None, *args.kw_defaults)
-    ]
+    defaults = [None if value is None else _dump(value) for value in (*args.defaults, None, *args.kw_defaults)]
     return groups, stars, defaults
 
 

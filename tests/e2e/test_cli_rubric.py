@@ -1,0 +1,64 @@
+"""`evalkit rubric` from the command line."""
+
+import json
+
+import pytest
+
+from evalkit.cli import main
+
+GOOD = """\
+rules:
+  - {id: an-x, kind: regex, pattern: x, message: Write an x., accept: [ax], reject: [b]}
+"""
+WRONG = GOOD.replace("[ax]", "[ax, y]")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_HOME", str(tmp_path))
+    (tmp_path / "rubrics").mkdir()
+    return tmp_path
+
+
+def test_the_shipped_rubrics_and_the_users_own_are_tested(home, capsys):
+    (home / "rubrics" / "mine.yaml").write_text(GOOD)
+    assert main(["rubric", "test", "--format", "json"]) == 0
+    tested = {rubric["name"]: rubric["rules"] for rubric in json.loads(capsys.readouterr().out)["rubrics"]}
+    assert {"mine", "python_function", "sql_select", "json_only", "plain_prose"} <= set(tested)
+    assert tested["mine"] == [
+        {
+            "id": "an-x",
+            "accepts": 1,
+            "rejects": 1,
+            "failed_examples": [],
+            "mutations": {"tried": 0, "caught": 0},
+            "verdict": "ok",
+        }
+    ]
+
+
+def test_a_wrong_example_ends_with_4_and_is_named(home, capsys):
+    path = home / "wrong.yaml"
+    path.write_text(WRONG)
+    assert main(["rubric", "test", str(path)]) == 4
+    out = capsys.readouterr().out
+    assert "wrong: an-x: should accept 'y', but found Write an x." in out
+    assert "1 rules in 1 rubrics: 1 wrong" in out
+    assert main(["rubric", "test", str(path), "--format", "json"]) == 4
+    (rule,) = json.loads(capsys.readouterr().out)["rubrics"][0]["rules"]
+    assert (rule["verdict"], rule["accepts"], len(rule["failed_examples"])) == ("wrong", 1, 1)
+
+
+def test_faulty_files_end_with_2_and_all_their_faults(home, capsys):
+    for name in ("one", "two"):
+        (home / "rubrics" / f"{name}.yaml").write_text(GOOD.replace("pattern", "patern"))
+    assert main(["rubric", "test"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("unknown key; did you mean 'pattern'?") == 2
+
+
+def test_a_rubric_is_shown_by_its_name(home, capsys):
+    assert main(["rubric", "show", "json_only"]) == 0
+    assert "no-fence" in capsys.readouterr().out
+    assert main(["rubric", "show", "jsn_only"]) == 2
+    assert "did you mean 'json_only'?" in capsys.readouterr().err
