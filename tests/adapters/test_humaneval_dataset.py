@@ -5,9 +5,12 @@ import json
 
 import pytest
 
+from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
 from evalkit.adapters.humaneval_dataset import HumanEvalDataset
 from evalkit.core.errors import DatasetError
+from evalkit.core.types import Candidate
 from evalkit.places import Places
+from evalkit.run.tests_verifier import TestsVerifier
 
 # Of our own writing, in HumanEval's form: the prompt brings an import and a helper that the check calls.
 STUB = '''from typing import List
@@ -136,3 +139,21 @@ def test_all_faults_of_a_file_are_told_at_once(read):
 def test_an_empty_file_is_a_fault(read):
     with pytest.raises(DatasetError, match="holds no problem"):
         read()
+
+
+BODY_FAILS = pytest.mark.xfail(reason="the verifier refuses a body alone as a syntax error before it is put together")
+
+
+@pytest.mark.parametrize(
+    ("candidate", "accepted"),
+    [
+        (STUB + BODY, True),
+        pytest.param(BODY, True, marks=BODY_FAILS),
+        ("def doubles(numbers):\n    return []\n", False),
+    ],
+    ids=["whole", "body alone", "wrong"],
+)
+async def test_the_real_verifier_judges_by_the_original_check(read, candidate, accepted):
+    (instance,) = read(PROBLEM).instances
+    verdict = await TestsVerifier(sandbox=BubblewrapSandbox()).verify(instance, Candidate(candidate, "python"))
+    assert verdict.accepted is accepted

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
 from evalkit.adapters.jsonl_dataset import JsonlDataset
 from evalkit.adapters.rubric_files import RubricFolder
 from evalkit.core.errors import ConfigError, DatasetError
 from evalkit.core.judge import judge
 from evalkit.core.types import Case
 from evalkit.places import Places, installed
+from evalkit.run.both_verifier import BothVerifier
 from evalkit.run.health import check_all
 
 RULE = {"id": "short", "kind": "length", "words": {"max": 5}, "message": "Write less."}
@@ -318,8 +320,5 @@ def test_the_starters_rubrics_tell_good_answers_from_bad_ones(starter):
 
 @pytest.mark.slow
 async def test_the_starter_is_healthy_in_the_real_sandbox(starter):
-    both_verifier = pytest.importorskip("evalkit.run.both_verifier")
-    sandboxes = pytest.importorskip("evalkit.adapters.bubblewrap_sandbox")
-    sandbox = sandboxes.BubblewrapSandbox()
-    verifier = both_verifier.BothVerifier(sandbox=sandbox, rubrics=RubricFolder([]))
+    verifier = BothVerifier(sandbox=BubblewrapSandbox(), rubrics=RubricFolder([]))
     assert await check_all(starter.instances, verifier, 2) == {}

@@ -131,10 +131,3 @@ def test_a_sample_that_cannot_be_drawn_ends_with_2(evalkit):
     code, _, err = evalkit("sample", "--by", "difficult", lines=[GREETING])
     assert code == 2
     assert "Did you mean 'difficulty'?" in err
-
-
-@pytest.mark.slow
-def test_the_starter_is_healthy(evalkit):
-    code, out, err = evalkit("check", dataset="starter")
-    assert (code, err) == (0, "")
-    assert "28 of 28 instances are healthy" in out
