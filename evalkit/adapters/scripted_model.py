@@ -175,13 +175,11 @@ def _schema() -> dict[str, Any]:
 
 def _faults(script: object) -> list[str]:
     from jsonschema import Draft202012Validator  # noqa: PLC0415  60 ms, needed only where a script is read
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
 
     faults = []
     for error in Draft202012Validator(_schema()).iter_errors(script):
-        deepest = best_match([error]) or error
-        where = ".".join(str(part) for part in deepest.absolute_path) or "the file"
-        faults.append(f"{where}: {deepest.message}{_nearest(deepest)}")
+        where = ".".join(str(part) for part in error.absolute_path) or "the file"
+        faults.append(f"{where}: {error.message}{_nearest(error)}")
     return faults
 
 

@@ -116,7 +116,7 @@ async def test_an_instance_without_answers_is_never_an_empty_answer(tmp_path: Pa
 )
 async def test_a_faulty_script_says_where_and_what(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(ConfigError, match="bad.yaml") as caught:
+    with pytest.raises(ConfigError, match=r"bad\.yaml") as caught:
         await ScriptedGenerator([str(tmp_path)]).check("bad.yaml")
     assert says in str(caught.value)
 
@@ -125,7 +125,7 @@ async def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("instances: {a: {txt: x}, b: {error: nope}, c: 3}")
     with pytest.raises(ConfigError) as caught:
         await ScriptedGenerator([str(tmp_path)]).check("bad.yaml")
-    assert len(str(caught.value).splitlines()) == 3
+    assert all(f"instances.{name}: " in str(caught.value) for name in "abc")
 
 
 async def test_a_missing_script_offers_the_nearest(tmp_path: Path) -> None:

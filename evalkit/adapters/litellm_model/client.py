@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -15,14 +16,13 @@ WARMABLE = {"openai", "hosted_vllm", "ollama_chat", "ollama", "anthropic"}  # ta
 NO_KEY = "no-key"  # for servers of one's own, which ask for none
 
 
+@cache
 def load() -> ModuleType:
     """litellm, imported once with the garbage collector off (it halves the import's time).
 
     Loading it asks nobody for prices, sends no telemetry, prints nothing and logs nothing: what went wrong
     stands in our own errors, without the keys that litellm's debug lines hold.
     """
-    if "litellm" in sys.modules:
-        return _quiet(sys.modules["litellm"])
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     enabled = gc.isenabled()
     gc.disable()
