@@ -197,7 +197,7 @@ def test_the_folder_finds_the_users_own_first_and_names_the_nearest(tmp_path):
     assert rubrics.find("terse").rules[0].message == "mine"
     assert rubrics.find("wordy").name == "wordy"
     assert rubrics.find("wordy") is rubrics.find("wordy")
-    with pytest.raises(RubricError, match="no rubric 'tersee' in .*did you mean 'terse'"):
+    with pytest.raises(RubricError, match=r"no rubric 'tersee' in .*did you mean 'terse'"):
         rubrics.find("tersee")
     with pytest.raises(RubricError, match="no rubric"):
         rubrics.find("../own/terse")
@@ -217,16 +217,52 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, content):
         load_rubric(path)
 
 
+PLUG_IN = """\
+from dataclasses import dataclass
+from evalkit.core.rubric import Violation
+
+@dataclass(frozen=True)
+class Ends:
+    word: str
+    SCHEMA = {"required": ["word"], "properties": {"word": {"type": "string"}}}
+
+    def __post_init__(self):
+        if " " in self.word:
+            raise ValueError(f"{self.word!r} is no word")
+
+    def violations(self, candidate):
+        return [] if candidate.endswith(self.word) else [Violation()]
+"""
+
+
+def test_a_plug_in_adds_a_kind_and_its_keys_are_checked(tmp_path, monkeypatch):
+    (tmp_path / "ends_plugin.py").write_text(PLUG_IN)
+    facts = tmp_path / "ends_plugin-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: ends-plugin\nVersion: 1\n")
+    entry = "[evalkit.rules]\nends = ends_plugin:Ends\nbroken = no_such_module:X\n"
+    (facts / "entry_points.txt").write_text(entry)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rubric = inline({"id": "e", "kind": "ends", "word": "end", "message": "End so."})
+    assert rubric.rules[0].check.violations("the end") == []
+    for change, fault in [
+        ({"word": "a b"}, r"rules\[0\]: 'a b' is no word"),
+        ({"wrd": "x"}, "did you mean 'word'"),
+        ({"kind": "broken"}, "kind 'broken' cannot be loaded"),
+    ]:
+        with pytest.raises(RubricError, match=fault):
+            inline({"id": "e", "kind": "ends", "word": "end", "message": "m", **change})
+
+
 KEYS = st.sampled_from(
-    "id kind pattern flags message weight required accept reject tags words lines schema defines forbid_calls "
-    "forbid_nodes description threshold rules name min max paterrn".split()
-)
+    ["id", "kind", "pattern", "flags", "message", "weight", "required", "accept", "reject", "words", "min", "max"]
+) | st.sampled_from(["schema", "defines", "forbid_calls", "forbid_nodes", "threshold", "rules", "paterrn", "tags"])
 WORDS = st.sampled_from(["regex", "not_regex", "length", "json_schema", "python_ast", "x", "all", "((", "def f(", ""])
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | WORDS
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5))
 RULES = st.fixed_dictionaries(
     {"id": WORDS, "kind": WORDS, "message": WORDS},
-    optional={key: VALUES for key in ("pattern", "flags", "words", "schema", "defines", "weight", "accept", "kin")},
+    optional=dict.fromkeys(["pattern", "flags", "words", "schema", "defines", "weight", "accept", "kin"], VALUES),
 )
 DATA = VALUES | st.fixed_dictionaries({"rules": st.lists(RULES | VALUES, max_size=4)}, optional={"accept": VALUES})
 
@@ -237,21 +273,26 @@ def test_whatever_is_given_is_a_whole_rubric_or_a_rubric_error(data):
     try:
         rubric = parse_rubric(data, "here")
     except RubricError as error:
-        assert all(line.startswith("here: ") for line in str(error).splitlines())
+        refusal = str(error)
     else:
         assert isinstance(rubric, Rubric)
         assert len(rubric.rules) == len(data["rules"]) > 0
+        return
+    assert all(line.startswith("here: ") for line in refusal.splitlines())
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.one_of(st.text(), st.binary(), DATA.map(lambda data: json.dumps(data)), st.text("[]{}:,-&*!|>'\"\n ax?<")))
+@given(st.one_of(st.text(), st.binary(), DATA.map(json.dumps), st.text("[]{}:,-&*!|>'\"\n ax?<")))
 def test_whatever_is_in_a_file_is_a_rubric_or_a_rubric_error(tmp_path, content):
     path = tmp_path / "r.yaml"
     path.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     try:
         assert load_rubric(path).rules
     except RubricError as error:
-        assert str(path) in str(error)
+        refusal = str(error)
+    else:
+        return
+    assert str(path) in refusal
 
 
 GOOD = {"rules": [RULE, {"id": "l", "kind": "length", "words": {"max": 3}, "message": "m"}]}
