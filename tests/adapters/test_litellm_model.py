@@ -55,6 +55,7 @@ def server() -> Iterator[Any]:
     served = _load("misbehaving").MisbehavingServer()
     asyncio.run_coroutine_threadsafe(served.__aenter__(), loop).result(10)
     yield served
+    asyncio.run_coroutine_threadsafe(served.__aexit__(), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
 
