@@ -125,7 +125,7 @@ async def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("instances: {a: {txt: x}, b: {error: nope}, c: 3}")
     with pytest.raises(ConfigError) as caught:
         await ScriptedGenerator([str(tmp_path)]).check("bad.yaml")
-    assert all(f"instances.{name}: " in str(caught.value) for name in "abc")
+    assert all(f"instances.{name}" in str(caught.value) for name in "abc")
 
 
 async def test_a_missing_script_offers_the_nearest(tmp_path: Path) -> None:
