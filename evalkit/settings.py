@@ -23,7 +23,7 @@ class Sample:
     """`size` instances (null: all), stratified `by` tags, difficulty or a metadata field; nested by seed."""
 
     size: int | None = None
-    by: str | None = None
+    by: str | None = "tags"
 
 
 @dataclass

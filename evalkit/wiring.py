@@ -82,7 +82,7 @@ class Wired:
         from evalkit.adapters.replay_model import ReplayGenerator  # noqa: PLC0415
         from evalkit.adapters.scripted_model import ScriptedGenerator  # noqa: PLC0415
 
-        near = [str(home()), *(str(path) for path in folders("conf"))]
+        near = [str(home()), *(str(path / "ladder") for path in folders("conf"))]
         return {
             "local": LocalGenerator(),
             "scripted": ScriptedGenerator(near),

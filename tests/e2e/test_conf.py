@@ -1,0 +1,147 @@
+"""Every option of every config group composes and becomes an object; every sweep composes; faults are all named."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evalkit.cli.hydra_app import composed, explain, groups, launch, options, sweep_names
+from evalkit.core.errors import ConfigError
+from evalkit.places import installed
+from evalkit.settings import PORTS, TARGETS, read, target
+from evalkit.wiring import Wired
+
+NEEDS = {"dataset": {"jsonl": ["dataset.path=starter.jsonl"], "humaneval": ["dataset.path=x.jsonl"]}}
+OPTIONS = [(group, option) for group in groups() if group != "rung" for option in options(group)]
+
+
+def wired(*overrides):
+    found = composed(overrides)
+    return Wired(found.config, found.choices, read(found.config))
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_HOME", str(tmp_path))
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_composes_and_wires(group, option):
+    found = wired(f"{group}={option}", *NEEDS.get(group, {}).get(option, []))
+    if group in TARGETS and (group, option) != ("dataset", "humaneval"):
+        assert getattr(found, group) is not None
+
+
+@pytest.mark.parametrize("option", [name for name in options("rung") if name != "base"])
+def test_every_rung_can_be_added_to_a_ladder(option):
+    assert wired(f"+rung@ladder.rungs.mine={option}").rungs["mine"].model
+
+
+@pytest.mark.parametrize(
+    "path", sorted((installed("conf")).glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_every_setting_of_a_class_stands_in_its_yaml_so_that_overriding_needs_no_plus(path):
+    node = yaml.safe_load(path.read_text())
+    if "_target_" not in node:
+        return
+    cls = target(node, path.parent.name)
+    wanted = {one.name for one in dataclasses.fields(cls) if one.init and one.name not in PORTS}
+    assert wanted - set(node) - {"description"} == set()
+
+
+@pytest.mark.parametrize("name", sweep_names())
+def test_every_sweep_composes_and_its_cells_are_runs(name):
+    sweep = yaml.safe_load((installed("sweeps") / f"{name}.yaml").read_text())
+    params = sweep["hydra"]["sweeper"]["params"]
+    cells = list(
+        itertools.product(*([f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()))
+    )
+    assert len(cells) > 1
+    keys = {wired(f"+sweeps={name}", "hydra.mode=RUN", *cell).key for cell in cells}
+    assert len(keys) == len(cells)
+
+
+def test_the_examples_of_the_interface_work():
+    changed = wired(
+        "ladder.rungs.qwen.attempts=3",
+        "~ladder.rungs.smollm",
+        "+rung@ladder.rungs.mine=ollama",
+        "ladder.rungs.mine.model=ollama_chat/qwen3:8b",
+    )
+    assert list(changed.rungs) == ["qwen05", "qwen", "mine"]
+    assert changed.rungs["mine"].model == "ollama_chat/qwen3:8b"
+
+
+def test_the_users_own_options_are_found_first(tmp_path):
+    folder = tmp_path / "conf" / "ladder"
+    folder.mkdir(parents=True)
+    (folder / "own.yaml").write_text(
+        "rungs: {small: {model: scripted/a.yaml, attempts: 2, on: {empty_response: escalate}}}\n"
+    )
+    (folder / "single.yaml").write_text("rungs: {mine: {model: scripted/b.yaml}}\n")
+    own = wired("ladder=own").rungs["small"]
+    assert (own.attempts, own.on) == (2, {"empty_response": "escalate"})
+    assert list(wired("ladder=single").rungs) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["laddr=local"], "Did you mean 'ladder'"),
+        (["ladder=lokal"], "Did you mean 'local'"),
+        (["max_atempts=3"], "Did you mean 'max_attempts'"),
+        (["+max_atempts=3"], "max_atempts: unknown; did you mean 'max_attempts'"),
+        (["+ladder.rungs.qwen.tempature=1"], "tempature: unknown; did you mean 'temperature'"),
+        (["max_attempts=many"], "max_attempts: 'many' is not of type 'integer'"),
+        (["max_attempts=0"], "max_attempts is 0"),
+        (["limits.concurrency=0"], "concurrency is 0"),
+        (["feedback.kind=all"], "feedback.kind is 'all'"),
+        (["ladder.rungs.qwen.attempts=0"], "attempts is 0"),
+        (["dataset=jsonl"], "dataset.path"),
+        (["max_attempts=["], "no viable alternative"),
+        (["verifier._target_=os.system"], "neither evalkit's nor an installed plug-in's"),
+        (["verifier._target_=evalkit.run.nothing.Here"], "cannot be loaded"),
+        (["++ladder.rungs.qwen.on.empty_response=escalat"], "did you mean 'escalate'"),
+    ],
+)
+def test_bad_settings_are_refused_with_the_nearest_name(overrides, says):
+    with pytest.raises(ConfigError) as caught:
+        wired(*overrides)
+    assert says in str(caught.value)
+
+
+def test_all_faults_of_a_config_are_named_at_once():
+    with pytest.raises(ConfigError) as caught:
+        wired("+epoch=2", "seed=x", "context.tokens=many", "++verifier.timeot_s=3")
+    assert all(name in str(caught.value) for name in ("epoch", "seed", "context.tokens", "verifier.timeot_s"))
+
+
+@pytest.mark.parametrize("other", ["max_attempts=3", "seed=1", "context.tokens=7", "ladder=single", "sample.size=3"])
+def test_what_is_computed_names_the_run(other):
+    assert wired(other).key != wired().key
+
+
+@pytest.mark.parametrize("same", ["limits.concurrency=3", "name=other", "tracker=none", "retry.attempts=9"])
+def test_how_it_is_computed_does_not(same):
+    assert wired(same).key == wired().key
+
+
+def test_a_multirun_calls_the_job_once_a_cell_and_returns_the_worst_code(capsys):
+    seen = []
+
+    def job(found):
+        seen.append(found.config["max_attempts"])
+        if len(seen) == 1:
+            raise ConfigError("this cell is broken")
+        return 0
+
+    assert launch(["-m", "max_attempts=1,2,3"], "evalkit run", job) == 2
+    assert seen == [1, 2, 3]
+    assert "this cell is broken" in capsys.readouterr().err
+
+
+def test_hydras_own_words_stay_in_the_message():
+    assert "Could not find" in explain(ValueError("Could not find 'ladder/lokal'"))
+    assert Path(installed("conf")).is_dir()
