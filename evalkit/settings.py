@@ -9,6 +9,7 @@ from typing import Any, cast, get_type_hints
 import jsonschema
 import msgspec
 
+from evalkit.adapters.litellm_model import RetrySettings
 from evalkit.core.budget import Context
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import Feedback
@@ -41,16 +42,6 @@ class Limits:
 
 
 @dataclass
-class Retry:
-    """How a request is tried again after a rate limit, time-out, broken connection or server error."""
-
-    attempts: int = 4
-    wait_initial_s: float = 1.0
-    wait_max_s: float = 60.0
-    timeout_s: float = 300.0
-
-
-@dataclass
 class Settings:
     """A run. The groups in TARGETS hold a `_target_` and that class's own settings."""
 
@@ -63,7 +54,7 @@ class Settings:
     sandbox: dict[str, Any]
     tracker: dict[str, Any]
     limits: Limits = field(default_factory=Limits)
-    retry: Retry = field(default_factory=Retry)
+    retry: RetrySettings = field(default_factory=RetrySettings)
     sample: Sample = field(default_factory=Sample)
     max_attempts: int = 10
     epochs: int = 1

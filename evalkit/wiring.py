@@ -93,9 +93,9 @@ class Wired:
     @cached_property
     def models(self) -> dict[str, Model]:
         """A model a rung."""
-        from evalkit.adapters.litellm_model import LitellmModel, RetrySettings  # noqa: PLC0415
+        from evalkit.adapters.litellm_model import LitellmModel  # noqa: PLC0415
 
-        retry = RetrySettings(**vars(self.settings.retry))
+        retry = self.settings.retry
         return {
             name: LitellmModel(name, rung, generators=self.generators, seed=self.settings.seed, retry=retry)
             for name, rung in self.settings.ladder.rungs.items()

@@ -8,10 +8,11 @@ from typing import Any, get_type_hints
 
 import yaml
 
+from evalkit.adapters.litellm_model import RetrySettings
 from evalkit.core.budget import Context
 from evalkit.core.feedback import Feedback
 from evalkit.core.ladder import Ladder, Price, Rung
-from evalkit.settings import PORTS, TARGETS, Limits, Retry, Sample, Settings, target
+from evalkit.settings import PORTS, TARGETS, Limits, Sample, Settings, target
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PLAIN = {"ladder": Ladder, "rung": Rung, "price": Price, "context": Context, "feedback": Feedback, "limits": Limits}
@@ -27,7 +28,7 @@ def main() -> None:
     print(HEAD)
     print("## The run\n")
     print(described(Settings))
-    for name, cls in {**PLAIN, "retry": Retry, "sample": Sample}.items():
+    for name, cls in {**PLAIN, "retry": RetrySettings, "sample": Sample}.items():
         print(f"## `{name}`\n")
         print(described(cls))
         if (CONF / name).is_dir():

@@ -326,7 +326,7 @@ async def test_an_in_process_provider_is_told_who_asks() -> None:
     assert [completion.text for completion in found] == [str(number) for number in range(20)]
     name, messages, params, prompt = generator.seen[0]
     assert (name, messages, prompt) == ("a/b", PROMPT.messages, prompts[0])
-    assert params == {"temperature": 0.0, "max_tokens": 1024, "seed": 7, "num_ctx": 99}
+    assert params == {"temperature": 0.0, "max_tokens": 1024, "seed": 7, "num_ctx": 99, "timeout": 120.0}
     assert (found[0].finish_reason, found[0].tokens_prompt, found[0].cost_usd) == ("length", 5, 0.0)
     assert not asked.simulated
 

@@ -25,6 +25,7 @@ def wired(*overrides):
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
     monkeypatch.setenv("EVALKIT_HOME", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")  # what tracker=server reads
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -125,7 +125,7 @@ class LitellmModel:
         params = self._params(prompt)
         asking = Asking(self._generator, prompt, params) if self._generator is not None else None
         try:
-            async with asyncio.timeout(self.rung.timeout_s):
+            async with asyncio.timeout(None if asking else self.rung.timeout_s):
                 response = await self._send(prompt, params, asking)
         except Exception as error:
             if asking and asking.error:
@@ -144,7 +144,6 @@ class LitellmModel:
         return await litellm.acompletion(
             model=self.rung.model,
             messages=[{"role": message.role, "content": message.content} for message in prompt.messages],
-            timeout=self.rung.timeout_s,
             drop_params=True,
             num_retries=0,
             max_retries=0,
@@ -158,6 +157,8 @@ class LitellmModel:
         params["seed"] = self.seed
         if rung.temperature > 0:
             params["seed"] = self.seed + (prompt.epoch - 1) * SEEDS_PER_EPOCH + prompt.number - 1
+        # An in-process model counts it from its turn: waiting behind another climb is no time-out.
+        params["timeout"] = rung.timeout_s
         if rung.context_tokens and (self._generator is not None or self._provider in OLLAMA):
             params["num_ctx"] = rung.context_tokens
         return params | rung.params

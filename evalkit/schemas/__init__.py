@@ -1,0 +1,1 @@
+"""JSON Schemas of what leaves the process: datasets, rubrics, scripts, summaries."""
