@@ -15,7 +15,7 @@ from typing import Any
 
 from evalkit.adapters.mlflow_facts import COLUMNS, table_row
 from evalkit.adapters.mlflow_store import local_path
-from evalkit.core.summary import Summary
+from evalkit.core.summary import InstanceRow, Summary
 
 FILES = ("summary.json", "config.yaml", "lock.json", "rubric.yaml", "report.html")
 PACK_ABOVE = 200  # instances, on a server
@@ -62,7 +62,7 @@ def _write_table(write: Callable[[str], object], folder: Path, summary: Summary)
     columns = [*COLUMNS, *(["answer"] if with_answers else [])]
     write('{"columns": ' + json.dumps(columns) + ', "data": [')
     for number, row in enumerate(summary.instances):
-        answer = [_answer(climb_folder(folder, row.instance_id, row.epoch))] if with_answers else []
+        answer = [_answer(climb_folder(folder, row.instance_id, row.epoch), row.attempts)] if with_answers else []
         write(("," if number else "") + "\n" + json.dumps([*table_row(row), *answer]))
     write("\n]}")
 
@@ -73,17 +73,22 @@ def climb_folder(folder: Path, instance_id: str, epoch: int) -> Path:
     return place if epoch == 1 else place / f"epoch_{epoch}"
 
 
-def attempts(climb: Path) -> Iterator[dict[str, Any]]:
-    """The attempts of a climb, as they lie in its folder, from the first to the last."""
-    number = 1
+def is_written(folder: Path, row: InstanceRow) -> bool:
+    """Whether the folder has this climb to its end."""
+    return (climb_folder(folder, row.instance_id, row.epoch) / "summary.json").is_file()
+
+
+def attempts(climb: Path, number: int = 1) -> Iterator[dict[str, Any]]:
+    """The attempts of a climb, as they lie in its folder, from this number to the last."""
     while (file := climb / f"attempt_{number}.json").is_file():
         yield json.loads(file.read_text(encoding="utf-8"))
         number += 1
 
 
-def _answer(climb: Path) -> str | None:
+def _answer(climb: Path, at_least: int) -> str | None:
+    """The last attempt's candidate; rungs that were skipped add to the `at_least` attempts that were made."""
     last = None
-    for last in attempts(climb):  # noqa: B007  the last one counts
+    for last in attempts(climb, max(1, at_least)):  # noqa: B007  the last one counts
         pass
     return None if last is None else str(last.get("candidate") or "")[:ANSWER_LIMIT]
 

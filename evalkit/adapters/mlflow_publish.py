@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from math import isclose, nan
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def publish(
             whole = describe(client, run, record, mlflow_facts.last_tags(record, summary))
             _measure(client, run, folder, summary)
             mlflow_artifacts.put(client, run, folder, summary, whole=whole, alive=alive)
-            rows = mlflow_traces.choose(summary, traces, traces_at_most)
-            mlflow_traces.put(client, run, folder, rows, uri=uri, alive=alive)
+            rows = mlflow_traces.choose(summary, traces)
+            mlflow_traces.put(client, run, folder, rows, most=traces_at_most, uri=uri, alive=alive)
             _end(client, run, folder, summary, stamp)
     except (TrackerError, ConfigError):
         raise
@@ -168,7 +169,7 @@ def _progress(client: Any, run: Any, folder: Path, summary: Summary) -> list[tup
     rows = [(_ended(folder, row), row) for row in summary.instances]
     rows.sort(key=lambda one: one[0])
     steps = mlflow_facts.progress([row for _, row in rows])
-    if not steps or all(run.data.metrics.get(name) == value for name, value in steps[-1].items()):
+    if not steps or all(isclose(run.data.metrics.get(name, nan), value) for name, value in steps[-1].items()):
         return []
     seen = last_step(client, run.info.run_id)
     every = stride(len(steps))

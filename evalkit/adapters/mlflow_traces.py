@@ -8,7 +8,7 @@ took; the spans are laid end to end up to that moment.
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,10 @@ NS = 1_000_000_000
 TEXT_LIMIT = 20_000  # characters of one prompt message or answer
 
 
-def choose(summary: Summary, which: str, most: int) -> list[InstanceRow]:
+def choose(summary: Summary, which: str) -> list[InstanceRow]:
     """The climbs to trace: first those that the world failed, then the unsolved, for `all` the solved too."""
     order = [Status.UNFINISHED, Status.UNSOLVED, *([Status.SOLVED] if which == "all" else [])]
-    wanted = [] if which == "none" else [row for status in order for row in summary.instances if row.status is status]
-    return wanted[:most]
+    return [] if which == "none" else [row for status in order for row in summary.instances if row.status is status]
 
 
 def put(
@@ -36,38 +35,61 @@ def put(
     folder: Path,
     rows: Sequence[InstanceRow],
     *,
+    most: int,
     uri: str,
     alive: Callable[[], None],
 ) -> None:
-    """Make the run's traces those of `rows`: send what is missing, delete what a resumed run outdated."""
-    here = set(_published(client, run))
+    """Make the run's traces those of `rows`, at most so many: add what is missing, delete what is outdated.
+
+    What is there already is kept rather than replaced by as good a one.
+    """
+    here = published(client, run)
+    known = {trace_id(run.info.run_id, row): row for row in rows}
+    kept = sorted(known, key=lambda name: name not in here)[:most]
+    add(client, run, folder, [known[name] for name in kept], here=here, uri=uri, alive=alive)
+    outdated = sorted(here - set(kept))
+    for start in range(0, len(outdated), PAGE):
+        client.delete_traces(run.info.experiment_id, trace_ids=outdated[start : start + PAGE])
+
+
+def add(
+    client: Any,
+    run: Any,
+    folder: Path,
+    rows: Sequence[InstanceRow],
+    *,
+    here: set[str],
+    uri: str,
+    alive: Callable[[], None],
+) -> None:
+    """Send the traces of `rows` that are not `here`, where they are noted then."""
     wanted = {trace_id(run.info.run_id, row): row for row in rows}
     missing = [name for name in wanted if name not in here]
     for start in range(0, len(missing), BATCH):
         names = missing[start : start + BATCH]
         _send(run, [span for name in names for span in spans(folder, wanted[name], name)], uri)
         client.link_traces_to_run(names, run.info.run_id)
+        here.update(names)
         alive()
-    outdated = sorted(here - set(wanted))
-    for start in range(0, len(outdated), PAGE):
-        client.delete_traces(run.info.experiment_id, trace_ids=outdated[start : start + PAGE])
 
 
-def _published(client: Any, run: Any) -> Iterator[str]:
+def published(client: Any, run: Any) -> set[str]:
+    """The ids of the traces of climbs that the store has of this run; other people's are left alone."""
+    found: set[str] = set()
     token = None
     while True:
         page = client.search_traces(
             locations=[run.info.experiment_id],
             run_id=run.info.run_id,
-            filter_string="tag.evalkit = 'climb'",  # leaves other people's traces of this run alone
+            filter_string="tag.evalkit = 'climb'",
             include_spans=False,
             max_results=PAGE,
             page_token=token,
         )
-        yield from (trace.info.trace_id for trace in page)
+        found.update(trace.info.trace_id for trace in page)
         token = page.token
         if not token:
-            return
+            return found
 
 
 def _send(run: Any, made: list[dict[str, Any]], uri: str) -> None:

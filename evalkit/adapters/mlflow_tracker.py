@@ -23,8 +23,8 @@ from evalkit.adapters.mlflow_publish import stride
 from evalkit.adapters.mlflow_store import ENVIRONMENT, local_uri
 from evalkit.core.errors import TrackerError
 from evalkit.core.ports import RunRecord
-from evalkit.core.summary import Summary, row
-from evalkit.core.types import Solution
+from evalkit.core.summary import InstanceRow, Summary, row
+from evalkit.core.types import Solution, Status
 
 TRACES = ("all", "failed", "none")
 EVERY_S, EVERY_POINTS = 1.0, 200
@@ -74,6 +74,8 @@ class MlflowTracker:
         self._totals["cost_usd"] = 0.0
         self._climbs, self._stride = 0, stride(run.climbs)
         self._points: list[tuple[int, int, dict[str, float]]] = []
+        self._traces: list[InstanceRow] = []
+        self._traced = 0
         self._sent = time.monotonic()
         self._said(self._worker).send("start", record=msgspec.to_builtins(run), began=time.time_ns() // 1_000_000)
 
@@ -87,6 +89,9 @@ class MlflowTracker:
         if self._climbs % self._stride == 0 or self._climbs == self._run.climbs:
             values = finite({f"progress.{name}": value for name, value in self._totals.items()})
             self._points.append((self._climbs, time.time_ns() // 1_000_000, values))
+        if self._is_shown(light):
+            self._traced += 1
+            self._traces.append(light)
         if time.monotonic() - self._sent >= EVERY_S or len(self._points) >= EVERY_POINTS:
             self._flush()
 
@@ -121,8 +126,14 @@ class MlflowTracker:
 
     def _flush(self) -> None:
         self._sent = time.monotonic()
-        self._said(self._worker).send("points", points=self._points)
-        self._points = []
+        traces = msgspec.to_builtins(self._traces)
+        self._said(self._worker).send("progress", points=self._points, traces=traces)
+        self._points, self._traces = [], []
+
+    def _is_shown(self, climb: InstanceRow) -> bool:
+        """Whether a climb becomes a trace at once; when the run ends the whole of it decides."""
+        wanted = self.traces == "all" or (self.traces == "failed" and not climb.solved)
+        return wanted and self._traced < self.traces_at_most and climb.status is not Status.QUARANTINED
 
     def _said(self, worker: "_Worker | None") -> "_Worker":
         if worker is None:

@@ -12,15 +12,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
 
+from evalkit.adapters import mlflow_artifacts, mlflow_traces
 from evalkit.adapters import mlflow_publish as publishing
 from evalkit.adapters.mlflow_facts import first_tags
 from evalkit.adapters.mlflow_store import experiment_id, load, open_store
 from evalkit.core.errors import EvalkitError, TrackerError
 from evalkit.core.ports import RunRecord
+from evalkit.core.summary import InstanceRow
 
 POLITE = 5  # of 19: the climbs go first
 ANSWERED = frozenset({"check", "finish"})  # nobody reads answers to the rest, and a full pipe would stop the work
@@ -34,7 +37,9 @@ class Worker:
         self._say, self._uri, self._experiment, self._home = say, uri, experiment, home
         self._client: Any = None
         self._record: RunRecord | None = None
-        self._run_id = ""
+        self._run: Any = None
+        self._here: set[str] = set()
+        self._rows: list[InstanceRow] = []
         self._seen = self._began = 0
         self._points: list[tuple[str, float, int, int]] = []
         self._tried = -AGAIN_AFTER_S
@@ -47,10 +52,12 @@ class Worker:
     def start(self, record: dict[str, Any], began: int) -> None:
         """Open the run, or find it again; `began` is in milliseconds since 1970."""
         self._record, self._began = msgspec.convert(record, RunRecord), began
+        self._folder = Path(self._record.folder)
         self._reach()
 
-    def points(self, points: list[list[Any]]) -> None:
-        """Send progress: (step, milliseconds, {name: value})s."""
+    def progress(self, points: list[list[Any]], traces: list[dict[str, Any]]) -> None:
+        """Send progress: (step, milliseconds, {name: value})s, and climbs to trace."""
+        self._rows += [msgspec.convert(row, InstanceRow) for row in traces]
         self._points += [(name, value, when, step) for step, when, values in points for name, value in values.items()]
         self._reach()
 
@@ -62,19 +69,19 @@ class Worker:
         self._tried = -AGAIN_AFTER_S
         self._reach()
         publishing.publish(record.folder, self._uri, self._experiment, home=self._home, alive=self._beat(), **how)
-        self._run_id = ""
+        self._run = None
 
     def abandon(self) -> None:
         """Note that the run's process is gone."""
-        if self._run_id:
-            self._client.set_terminated(self._run_id, status="KILLED")
+        if self._run is not None:
+            self._client.set_terminated(self._run.info.run_id, status="KILLED")
 
     def _reach(self) -> None:
         """Open the run if need be and send what waits; a store that is away is left alone for a while."""
         if time.monotonic() - self._tried < AGAIN_AFTER_S:
             return
         try:
-            if not self._run_id:
+            if self._run is None:
                 self._open()
             self._send()
         except Exception:  # noqa: BLE001  whatever MLflow raises, the run goes on; `finish` says what is missing
@@ -90,7 +97,8 @@ class Worker:
             publishing.reopen(client, run, record)
         publishing.describe(client, run, record, first_tags(record))
         self._seen = publishing.last_step(client, run.info.run_id) if "progress.attempts" in run.data.metrics else 0
-        self._run_id = run.info.run_id
+        self._here = mlflow_traces.published(client, run)
+        self._run = run
 
     def _opened(self) -> Any:
         if self._client is None:
@@ -99,8 +107,14 @@ class Worker:
 
     def _send(self) -> None:
         """A resumed run counts its old climbs again; those steps are in the store already."""
-        publishing.log_points(self._client, self._run_id, [point for point in self._points if point[3] > self._seen])
+        publishing.log_points(
+            self._client, self._run.info.run_id, [point for point in self._points if point[3] > self._seen]
+        )
         self._points = []
+        how: dict[str, Any] = {"here": self._here, "uri": self._uri, "alive": lambda: None}
+        written = [row for row in self._rows if mlflow_artifacts.is_written(self._folder, row)]
+        mlflow_traces.add(self._client, self._run, self._folder, written, **how)
+        self._rows = []
 
     def _beat(self) -> Callable[[], None]:
         last = time.monotonic()
