@@ -7,18 +7,20 @@ import resource
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Execution, Job, Limits
 from evalkit.run.watch import Watch, readable
 
 WORK = "/tmp/evalkit-work"  # noqa: S108  the sandbox's own tmpfs, not the host's
+SHM = "/tmp/.shm"  # noqa: S108
 NOBODY = 65534
 OPEN_FILES = 256
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
@@ -35,6 +37,8 @@ HELP = (
     "--security-opt seccomp=unconfined --security-opt systempaths=unconfined), "
     "or run candidates unconfined with sandbox=unconfined, which marks the run."
 )
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -112,8 +116,8 @@ class _Cell:
         wait_limits = self._pipe_in("--block-fd")
         wait_ids = self._pipe_in("--userns-block-fd") if steps_down() else None
         options = (*info.option, *status.option, *wait_limits.option, *(wait_ids.option if wait_ids else ()))
-        process = await self._start([_binary(), *options, *self._mounts(), "--", *_command(self._job)])
-        pid = await self._pid(info.ours, process)
+        argv = [_binary(), *options, *self._mounts(), "--", *_command(self._job)]
+        process, pid = await _whole(self._start(argv, info.ours))
         if wait_ids:
             _map_ids(pid)
             os.write(wait_ids.ours, b"1")
@@ -125,8 +129,9 @@ class _Cell:
             raise SandboxError(f"bubblewrap could not run the command: {_tail(done.stderr)!r}. {HELP}")
         return done
 
-    async def _start(self, argv: list[str]) -> asyncio.subprocess.Process:
-        self._process = await asyncio.create_subprocess_exec(
+    async def _start(self, argv: list[str], info: int) -> tuple[asyncio.subprocess.Process, int]:
+        """Not to be cancelled: a bwrap that is killed this early leaves a child that waits for ever."""
+        process = self._process = await asyncio.create_subprocess_exec(
             *argv,
             env={},  # the first process's environment can be read inside
             cwd="/",
@@ -138,7 +143,7 @@ class _Cell:
         for handle in self._theirs:
             os.close(handle)
             self._ours.discard(handle)
-        return self._process
+        return process, await self._pid(info, process)
 
     async def _pid(self, info: int, process: asyncio.subprocess.Process) -> int:
         """The sandbox's first process, as the host numbers it."""
@@ -159,14 +164,14 @@ class _Cell:
         with suppress(ProcessLookupError):
             if self._init is not None:
                 signal.pidfd_send_signal(self._init, signal.SIGKILL)
-            elif self._process is not None:
-                self._process.kill()  # --die-with-parent ends the rest
 
     async def _gone(self) -> None:
         """Wait until the kernel has ended every process of the sandbox."""
         if self._init is not None:
             await readable(self._init)
         if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()  # it may still wait for a word from us
             await self._process.wait()
 
     def _mounts(self) -> Iterator[str]:
@@ -179,7 +184,7 @@ class _Cell:
         yield from _system()
         for path, text in MADE_UP.items():
             yield from ("--perms", "0444", "--file", self._memory_file(text), path)
-        for folder in (WORK, f"{WORK}/.shm", *_folders(self._job.files)):
+        for folder in (WORK, SHM, *_folders(self._job.files)):
             yield from ("--perms", "0777", "--dir", folder)
         for name, text in self._job.files.items():
             yield from ("--perms", "0666", "--file", self._memory_file(text), f"{WORK}/{name}")
@@ -206,6 +211,16 @@ class _Cell:
         if theirs:
             self._theirs.append(handle)
         return handle
+
+
+async def _whole(start: Coroutine[Any, Any, T]) -> T:
+    """Finish what must not be left half done, then be cancelled."""
+    task = asyncio.ensure_future(start)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +314,7 @@ def _system() -> Iterator[str]:
         yield from ("--ro-bind", os.path.realpath(path), path)
     for path in _hidden(["/usr", *bound]):
         yield from ("--perms", "0755", "--size", "4096", "--tmpfs", path, "--remount-ro", path)
-    yield from ("--proc", "/proc", "--symlink", f"{WORK}/.shm", "/dev/shm")  # noqa: S108  inside
+    yield from ("--proc", "/proc", "--symlink", SHM, "/dev/shm")  # noqa: S108  inside
     for name in DEVICES:
         yield from ("--dev-bind", f"/dev/{name}", f"/dev/{name}")
     for number, name in enumerate(("stdin", "stdout", "stderr")):

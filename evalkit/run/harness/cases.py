@@ -117,7 +117,7 @@ def _outcome(call: Callable[..., Any], case: dict[str, str]) -> dict[str, Any]:
 
 
 def _raised(error: BaseException) -> dict[str, Any]:
-    lines = []
+    lines: list[int | None] = []
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "candidate.py":

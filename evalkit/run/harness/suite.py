@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 from _pytest._code import ExceptionInfo
-from _pytest.outcomes import Skipped
+from _pytest.outcomes import Skipped, XFailed
 
 LONG = 600
 # What `assert` and pytest stand on: a candidate has no business to change any of it.
@@ -29,7 +29,7 @@ class Reporter:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._before: dict[str, object] = {}
-        self._codes: dict[str, object] = {}
+        self._items: dict[str, list[object]] = {}
 
     def pytest_sessionstart(self) -> None:
         """Look at the framework before the candidate is imported."""
@@ -50,20 +50,20 @@ class Reporter:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Name every test, so that none can be lost."""
         for item in session.items:
-            self._codes[item.nodeid] = _code(item)
+            self._items[item.nodeid] = _state(item)
         self._report({"collected": [item.nodeid for item in session.items]})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Around[pytest.TestReport]:
         """Report what was raised itself; the report made of it is only looked at for xfail."""
+        error = call.excinfo  # before anybody else can take it away
         report = yield
-        error = call.excinfo
         outcome = "passed" if error is None and report.passed else "failed"
         if error is not None and isinstance(error.value, Skipped):
             outcome = "failed" if _is_candidate(str(error.traceback[-1].path)) else "skipped"
             outcome = "failed" if _passed_through_candidate(error) else outcome
         if getattr(report, "wasxfail", None) is not None:
-            outcome = "passed" if report.skipped else "failed"
+            outcome = "passed" if report.skipped and not _gave_up(error) else "failed"
         line = _candidate_line(error)
         self._report(
             {"test": item.nodeid, "when": call.when, "outcome": outcome, "message": _message(error), "line": line}
@@ -74,7 +74,7 @@ class Reporter:
         """The end, and what is not as it was."""
         after = dict(_framework())
         changed = sorted(name for name, value in self._before.items() if after.get(name) is not value)
-        changed += [item.nodeid for item in session.items if self._codes.get(item.nodeid) is not _code(item)]
+        changed += [item.nodeid for item in session.items if not _alike(self._items.get(item.nodeid, []), _state(item))]
         changed += ["sys.settrace"] if sys.gettrace() is not None else []
         self._report({"done": True, "exit": int(exitstatus), "changed": changed[:5]})
 
@@ -112,15 +112,21 @@ def _functions(owner: str, namespace: Mapping[str, object]) -> Iterator[tuple[st
             yield f"{owner}.{name}", value
             if value.__module__.partition(".")[0] in WATCHED[:4] and value.__module__ == owner:
                 yield from _functions(f"{owner}.{name}", vars(value))
-        elif callable(value):
+        elif callable(value) or isinstance(value, classmethod | staticmethod | property):
             yield f"{owner}.{name}", value
             if hasattr(value, "__code__"):
                 yield f"{owner}.{name}()", value.__code__
 
 
-def _code(item: pytest.Item) -> object:
+def _state(item: pytest.Item) -> list[object]:
+    """A test's code, its marks, and what stands in the way of its class's own methods."""
     function = getattr(item, "function", None)
-    return getattr(function, "__code__", function)
+    own = [value for name, value in vars(item).items() if callable(getattr(type(item), name, None))]
+    return [getattr(function, "__code__", function), *item.iter_markers(), *own]
+
+
+def _alike(before: list[object], after: list[object]) -> bool:
+    return len(before) == len(after) and all(old is new for old, new in zip(before, after, strict=True))
 
 
 def _fault(error: "ExceptionInfo[BaseException] | None") -> dict[str, Any]:
@@ -137,6 +143,11 @@ def _fault(error: "ExceptionInfo[BaseException] | None") -> dict[str, Any]:
 
 def _passed_through_candidate(error: "ExceptionInfo[BaseException]") -> bool:
     return any(_is_candidate(str(entry.path)) for entry in error.traceback)
+
+
+def _gave_up(error: "ExceptionInfo[BaseException] | None") -> bool:
+    """Whether the candidate called xfail itself; a mark on the test is the test's own word."""
+    return error is not None and isinstance(error.value, XFailed) and _passed_through_candidate(error)
 
 
 def _candidate_line(error: "ExceptionInfo[BaseException] | None") -> int | None:

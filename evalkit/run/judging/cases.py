@@ -12,6 +12,8 @@ from evalkit.run.harness.cases import encode
 from evalkit.run.judging.channel import Records, Trial, ending, finding, verdict
 from evalkit.run.judging.compare import same, same_rows, show, text_of
 
+NO_SQL = ("syntax error", "incomplete input", "unrecognized token")
+
 
 def cases_job(trial: Trial) -> Job:
     """The candidate and its arguments; they go through stdin, so that no file shows the nonce."""
@@ -65,8 +67,8 @@ class _Judge:
             return TestResult(name, Outcome.PASSED)
         if "MemoryError" in record.get("raises", ()) or "File too large" in record.get("message", ""):
             self.failure = Failure.RESOURCE_LIMIT
-        if self._tests.kind == "sqlite" and "raises" in record:
-            self._broken_sql(record)
+        if self._tests.kind == "sqlite" and "raises" in record and self._broken_sql(record):
+            return TestResult(name, Outcome.ERROR, f"{_called(self._tests, number)} {self._did(record)}.")
         message = f"{_called(self._tests, number)} should {_wanted(self._tests, case)} but {self._did(record)}."
         self._hold(name, message, record.get("line"))
         return TestResult(name, Outcome.ERROR if "raises" in record else Outcome.FAILED, message[:600])
@@ -103,11 +105,17 @@ class _Judge:
             message = f"The code does not define `{record['undefined']}`."
             self.findings.append(finding("undefined", message, source="rule"))
 
-    def _broken_sql(self, record: Mapping[str, Any]) -> None:
+    def _broken_sql(self, record: Mapping[str, Any]) -> bool:
+        """Whether the query is no SQL at all, which is said once and is no test's outcome."""
         if record.get("late"):
             self.failure = Failure.CANDIDATE_TIMEOUT
-        elif any(word in record["message"] for word in ("syntax error", "incomplete input", "unrecognized token")):
-            self.failure = Failure.SYNTAX_ERROR
+        if not any(word in record["message"] for word in NO_SQL):
+            return False
+        if self.failure is not Failure.SYNTAX_ERROR:
+            message = f"The query is not valid SQL: {record['message']}."
+            self.findings.append(finding("syntax", message, source="rule"))
+        self.failure = Failure.SYNTAX_ERROR
+        return True
 
     def _did(self, record: Mapping[str, Any]) -> str:
         if "returns" in record:
