@@ -147,6 +147,14 @@ class Wired:
             "hidden-tests" if shows_hidden_tests(self.settings.feedback, tested=tested) else self.settings.feedback.kind
         )
 
+    async def close(self) -> None:
+        """Free what models hold: open connections, embedded weights."""
+        from evalkit.adapters.litellm_model import close  # noqa: PLC0415  as above
+
+        await close()
+        for generator in self.generators.values():
+            getattr(generator, "close", lambda: None)()
+
     def _recorded_answers(self) -> list[str]:
         """Digests of scripted and replayed answers: other answers make another run."""
         found = []

@@ -293,6 +293,7 @@ def _environment() -> Mapping[str, str]:
         "HOME": WORK,
         "TMPDIR": WORK,
         "LANG": "C.UTF-8",
+        "PYTHONPATH": _extra_packages(),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",  # the same candidate gets the same verdict
         "OMP_NUM_THREADS": "1",
@@ -330,11 +331,17 @@ def _python() -> list[str]:
     while hop.is_symlink():  # a venv's python points to another, which may stand behind a linked folder
         hop = hop.parent / hop.readlink()
         places |= {os.path.normpath(hop.parent.parent), os.path.realpath(hop.parent.parent)}
-    spec = find_spec("pytest")
-    if spec and spec.origin:
-        places.add(str(Path(spec.origin).parent.parent))
+    places |= {_extra_packages()} - {""}
     places |= {os.path.realpath(place) for place in places}
     return [place for place in sorted(places) if not any(_inside(place, other) for other in places | {"/usr"})]
+
+
+@cache
+def _extra_packages() -> str:
+    """Where pytest lies, if not in Python's own folders: e.g. installed for the user."""
+    spec = find_spec("pytest")
+    folder = str(Path(spec.origin).parent.parent) if spec and spec.origin else ""
+    return "" if any(_inside(folder, prefix) for prefix in (sys.prefix, sys.base_prefix)) else folder
 
 
 def _hidden(bound: list[str]) -> list[str]:

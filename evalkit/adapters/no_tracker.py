@@ -11,6 +11,9 @@ from evalkit.core.types import Solution
 class NoTracker:
     """Publishes nothing; `evalkit publish` can bring the run to MLflow later."""
 
+    def prepare(self) -> None:
+        """Nothing takes long."""
+
     def start(self, run: RunRecord) -> None:
         """Nothing is opened."""
 
@@ -23,3 +26,6 @@ class NoTracker:
 
     def check(self) -> None:
         """There is nothing that could be away."""
+
+    def close(self) -> None:
+        """Nothing is open."""

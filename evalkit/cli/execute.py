@@ -61,7 +61,7 @@ class Session:
             return await self._climb(journal, unhealthy)
         finally:
             journal.close()
-            _close(wired)
+            await wired.close()
 
     async def _quarantine(self) -> Mapping[str, str]:
         wired = self._wired
@@ -148,14 +148,6 @@ class Session:
             "overrides": list(self._overrides),
             "commit": _commit(),
         }
-
-
-def _close(wired: Wired) -> None:
-    """Free what models hold, e.g. embedded weights."""
-    for generator in wired.generators.values():
-        close = getattr(generator, "close", None)
-        if close is not None:
-            close()
 
 
 def _short(wired: Wired) -> str:

@@ -23,12 +23,17 @@ def job(composed: Composed, tags: dict[str, str] | None = None) -> int:
     """One run of one composed config; its exit code."""
     started = time.perf_counter()
     wired = Wired(composed.config, composed.choices, read(composed.config))
-    session = Session(wired, composed.overrides, tags or {}, started)
-    done = session.finished()
-    if done is not None:
-        print(f"{session.where}: complete already; nothing to do. Change the config, or delete the folder.")
-        return _end(session, done)
-    return _end(session, asyncio.run(session.run()))
+    # The tracker's library loads in a process of its own meanwhile; the sooner it begins, the less is waited for.
+    wired.tracker.prepare()
+    try:
+        session = Session(wired, composed.overrides, tags or {}, started)
+        done = session.finished()
+        if done is not None:
+            print(f"{session.where}: complete already; nothing to do. Change the config, or delete the folder.")
+            return _end(session, done)
+        return _end(session, asyncio.run(session.run()))
+    finally:
+        wired.tracker.close()
 
 
 def _end(session: Session, summary: Summary) -> int:

@@ -179,6 +179,10 @@ class RunRecord:
 class Tracker(Protocol):
     """Shows a run to the world while it goes; must not block the event loop nor end the run if it fails."""
 
+    def prepare(self) -> None:
+        """Begin to load what takes long; called before anything is known to be in order."""
+        ...
+
     def start(self, run: RunRecord) -> None:
         """Open (or, resuming, find again by key) the run."""
         ...
@@ -193,4 +197,8 @@ class Tracker(Protocol):
 
     def check(self) -> None:
         """Find out that the store answers. Raises TrackerError with what to do if not."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what `prepare` and `start` opened; again changes nothing."""
         ...

@@ -82,6 +82,8 @@ def _syntax(candidate: Candidate) -> Verdict | None:
         near = f": `{error.text.strip()[:120]}`" if error.text else ""
         message = f"The code is not valid Python: {error.msg} (line {error.lineno}{near})."
         return _not_python(message, error.lineno)
+    except SystemError:  # Python before 3.11.5, rarely (its issue 106905): the sandbox will find out
+        return None
     except (ValueError, RecursionError, MemoryError) as error:  # a null character, or nested too deep to parse
         return _not_python(f"The code cannot be parsed as Python: {error}.")
     return None
