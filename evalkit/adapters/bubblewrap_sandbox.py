@@ -176,7 +176,11 @@ class _Cell:
 
     def _mounts(self) -> Iterator[str]:
         yield from ("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session")
-        yield from ("--hostname", "sandbox", "--clearenv")
+        yield from ("--hostname", "sandbox", "--clearenv", "--cap-drop", "ALL")
+        if steps_down():
+            yield from ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")  # spent on the step
+        else:
+            yield from ("--uid", str(NOBODY), "--gid", str(NOBODY))
         for name, value in _environment().items():
             yield from ("--setenv", name, value)
         size = str(self._job.limits.scratch_mb * 2**20)
