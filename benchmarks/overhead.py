@@ -9,7 +9,6 @@ questions. evalkit's side judges every answer by a rule, writes journal and run 
 import argparse
 import json
 import os
-import resource
 import shutil
 import socket
 import statistics
@@ -54,7 +53,7 @@ def main() -> None:
         try:
             measure(options, work, base)
             if options.memory:
-                memory(options, work, base)
+                memory(work, base)
         finally:
             server.terminate()
             server.wait()
@@ -77,7 +76,15 @@ def serve(options: argparse.Namespace, work: Path) -> tuple[subprocess.Popen[byt
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, str(options.server), "serve", "--port", str(port), "--latency", f"fixed:{options.latency_ms}"]
+    command = [
+        sys.executable,
+        str(options.server),
+        "serve",
+        "--port",
+        str(port),
+        "--latency",
+        f"fixed:{options.latency_ms}",
+    ]
     with (work / "server.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     for _ in range(100):
@@ -120,7 +127,6 @@ def evalkit(home: Path, data: Path, base: str, at_once: int) -> list[str]:
 
 def timed(command: list[str], log: Path) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak memory in MB of a whole process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT)
@@ -129,29 +135,38 @@ def timed(command: list[str], log: Path) -> tuple[float, float, float]:
     wall = time.perf_counter() - began
     if process.returncode:
         sys.exit(f"{command[:4]} ended with {process.returncode}:\n{log.read_text()[-3000:]}")
-    del before
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def measure(options: argparse.Namespace, work: Path, base: str) -> None:
-    data = dataset(work / "data.jsonl", options.instances)
-    bare = [sys.executable, "-c", BARE, str(data), base, str(options.at_once)]
-    sides: dict[str, list[tuple[float, float, float]]] = {"bare": [], "evalkit": []}
+    """Two sizes, so that what a process costs once (imports) can be told from what an attempt costs."""
+    small, large = options.instances, options.instances * 3
+    sides: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
     for repeat in range(options.repeats):
-        home = work / f"home{repeat}"
-        home.mkdir()
-        sides["bare"].append(timed(bare, work / "bare.log"))
-        sides["evalkit"].append(timed(evalkit(home, data, base, options.at_once), work / "evalkit.log"))
-        shutil.rmtree(home)
-    wall, cpu = ({side: statistics.median(one[place] for one in runs) for side, runs in sides.items()} for place in (0, 1))
-    ideal = options.instances / options.at_once * options.latency_ms / 1000
-    print(f"{options.instances} instances of {options.latency_ms} ms, {options.at_once} at once, ideal {ideal:.1f} s; medians of {options.repeats}")
-    print(f"wall: bare {wall['bare']:.2f} s, evalkit {wall['evalkit']:.2f} s, ratio {wall['evalkit'] / wall['bare']:.3f}")
-    beyond = (cpu["evalkit"] - cpu["bare"]) / options.instances * 1000
-    print(f"CPU: bare {cpu['bare']:.2f} s, evalkit {cpu['evalkit']:.2f} s; beyond the bare loop {beyond:.2f} ms an attempt")
+        for count in (small, large):
+            data = dataset(work / f"data{count}.jsonl", count)
+            home = work / f"home{repeat}-{count}"
+            home.mkdir()
+            bare = [sys.executable, "-c", BARE, str(data), base, str(options.at_once)]
+            sides.setdefault(("bare", count), []).append(timed(bare, work / "bare.log"))
+            ours = evalkit(home, data, base, options.at_once)
+            sides.setdefault(("evalkit", count), []).append(timed(ours, work / "evalkit.log"))
+            shutil.rmtree(home)
+    wall = {key: statistics.median(one[0] for one in runs) for key, runs in sides.items()}
+    cpu = {key: statistics.median(one[1] for one in runs) for key, runs in sides.items()}
+    for count in (small, large):
+        ideal = count / options.at_once * options.latency_ms / 1000
+        ours, bare_s = wall["evalkit", count], wall["bare", count]
+        what = f"{count} instances of {options.latency_ms} ms, {options.at_once} at once (ideal {ideal:.1f} s)"
+        print(f"{what}: wall bare {bare_s:.2f} s, evalkit {ours:.2f} s, ratio {ours / bare_s:.3f}")
+        print(f"  CPU bare {cpu['bare', count]:.2f} s, evalkit with its tracker {cpu['evalkit', count]:.2f} s")
+    slope = {side: (cpu[side, large] - cpu[side, small]) / (large - small) * 1000 for side in ("bare", "evalkit")}
+    beyond = slope["evalkit"] - slope["bare"]
+    print(f"CPU an attempt (from {small} to {large}): bare {slope['bare']:.2f} ms, evalkit {slope['evalkit']:.2f} ms,")
+    print(f"  beyond the bare loop {beyond:.2f} ms, {beyond / slope['bare']:.2f} of litellm's own")
 
 
-def memory(options: argparse.Namespace, work: Path, base: str) -> None:
+def memory(work: Path, base: str) -> None:
     peaks = {}
     for count in (1000, 20_000):
         home = work / f"memory{count}"

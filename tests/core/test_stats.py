@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scipy.stats import binomtest
+
 from evalkit.core.stats import paired, wilson
 
 
@@ -15,6 +17,15 @@ from evalkit.core.stats import paired, wilson
 def test_wilson_gives_the_published_intervals(successes, trials, low, high):
     interval = wilson(successes, trials)
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(st.integers(1, 2000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
+def test_wilson_is_scipys(counts):
+    successes, trials = counts
+    theirs = binomtest(successes, trials).proportion_ci(0.95, "wilson")
+    ours = wilson(successes, trials)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert 0 <= ours.low <= ours.value <= ours.high <= 1
 
 
 def test_a_rate_without_trials_is_unknown():
