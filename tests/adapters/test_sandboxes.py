@@ -15,7 +15,9 @@ from secrets import token_hex
 
 import pytest
 
+import evalkit
 from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
+from evalkit.adapters.bubblewrap_sandbox.inside import hidden
 from evalkit.adapters.unconfined_sandbox import UnconfinedSandbox
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Job, Limits
@@ -300,6 +302,14 @@ async def test_evalkit_and_its_datasets_answers_are_hidden_even_where_they_lie_i
     assert "ModuleNotFoundError" in done.stderr or "TypeError" in done.stderr or done.stdout.strip() == "[]"
 
 
+def test_folders_of_ours_in_pythons_folders_are_covered_but_never_python_itself(monkeypatch, tmp_path):
+    packages, project = Path(evalkit.__file__).parents[1], tmp_path / "project"
+    project.mkdir()
+    monkeypatch.setenv("EVALKIT_HOME", str(project))
+    monkeypatch.chdir(Path(sys.executable).parent)
+    assert hidden([str(packages), str(tmp_path), sys.prefix]) == sorted([str(packages / "evalkit"), str(project)])
+
+
 async def test_nothing_but_the_working_folder_can_be_written(cell):
     code = """
 import os, sys
@@ -394,7 +404,9 @@ async def test_no_mount_is_left(cell):
 async def test_a_killed_evalkit_takes_its_sandboxes_along(cell, token):
     script = f"""
 import asyncio
+import evalkit
 from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
+from evalkit.adapters.bubblewrap_sandbox.inside import hidden
 from evalkit.core.ports import Job, Limits
 job = Job(("python", "-c", "import time; time.sleep(60)", {token!r}[::-1][::-1]), limits=Limits(seconds=60))
 asyncio.run(BubblewrapSandbox().run(job))
@@ -410,6 +422,6 @@ async def test_a_machine_without_user_namespaces_is_told_what_to_do(monkeypatch,
     refuses = tmp_path / "bwrap"
     refuses.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n")
     refuses.chmod(0o755)
-    monkeypatch.setattr("evalkit.adapters.bubblewrap_sandbox._binary", lambda: str(refuses))
+    monkeypatch.setattr("evalkit.adapters.bubblewrap_sandbox.cell._binary", lambda: str(refuses))
     with pytest.raises(SandboxError, match=r"No permissions to create new namespace.*sysctl.*sandbox=unconfined"):
         await BubblewrapSandbox().check()
