@@ -18,9 +18,10 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 PLAIN = {"ladder": Ladder, "rung": Rung, "price": Price, "context": Context, "feedback": Feedback, "limits": Limits}
 HEAD = """# Config reference
 
-Written by `make docs` from the settings classes and conf/; do not edit. Every setting can be overridden on the command line
-(`evalkit run context.tokens=1000`), swept (`evalkit run -m context.tokens=1000,2000`), and put into a file of your own under
-`EVALKIT_HOME/conf/`, which goes before the installed one. A key that does not exist is refused with the nearest one.
+Written by `make docs` from the settings classes and conf/; do not edit. Every setting can be overridden on the command
+line (`evalkit run context.tokens=1000`), swept (`evalkit run -m context.tokens=1000,2000`), and put into a file of your
+own under `EVALKIT_HOME/conf/`, which goes before the installed one. A key that does not exist is refused with the
+nearest one.
 """
 
 

@@ -52,7 +52,7 @@ def rejected(candidate: Candidate) -> Verdict:
     message = _WORDING.get(failure, f"There is no answer to judge ({failure}).")
     if candidate.detail:
         message = f"{message} ({candidate.detail})"
-    return Verdict(accepted=False, failure=failure, findings=(Finding("answer", message),))
+    return Verdict(accepted=False, failure=failure, findings=(Finding("answer", message, source="answer"),))
 
 
 def merged(verdicts: Sequence[Verdict]) -> Verdict:

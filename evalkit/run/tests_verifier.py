@@ -8,10 +8,11 @@ from secrets import token_hex
 
 from evalkit.core.errors import GraderError
 from evalkit.core.failure import Failure
+from evalkit.core.judge import rejected
 from evalkit.core.ports import Execution, Job, Sandbox
 from evalkit.core.types import Candidate, Instance, Tests, Verdict
 from evalkit.run.judging import cases, command, suite
-from evalkit.run.judging.channel import Trial, finding, rejected
+from evalkit.run.judging.channel import Trial, failed, finding
 
 MakeJob = Callable[[Trial], Job]
 Judge = Callable[[Trial, Execution], Verdict]
@@ -21,11 +22,6 @@ KINDS: dict[str, tuple[MakeJob, Judge]] = {
     "sqlite": (cases.sqlite_job, cases.judge),
     "pytest": (suite.suite_job, suite.judge),
     "command": (command.command_job, command.judge),
-}
-NO_CANDIDATE = {
-    Failure.EMPTY_RESPONSE: "The answer was empty. Answer with the complete solution.",
-    Failure.NO_ANSWER: "The answer held no solution in the form that was asked for.",
-    Failure.TRUNCATED: "The answer was cut off before the solution was complete. Be shorter.",
 }
 
 
@@ -59,9 +55,8 @@ class TestsVerifier:
         if tests is None or self.covers(instance):
             raise GraderError(f"{self.covers(instance)}. Choose a verifier that covers it, e.g. verifier=rubric.")
         if candidate.failure is not None:
-            message = candidate.detail or NO_CANDIDATE.get(candidate.failure, f"no answer: {candidate.failure}")
-            return rejected(candidate.failure, finding("answer", message, source="answer"))
-        broken = _syntax(candidate) if suite.is_python(instance, tests, candidate) else None
+            return rejected(candidate)
+        broken = _syntax(candidate) if _must_parse(instance, tests, candidate) else None
         return broken or await self._run(instance, tests, candidate)
 
     async def _run(self, instance: Instance, tests: Tests, candidate: Candidate) -> Verdict:
@@ -70,6 +65,11 @@ class TestsVerifier:
         limits = replace(self.sandbox.limits, seconds=seconds, memory_mb=self.memory_mb)
         trial = Trial(instance, tests, candidate, token_hex(16), limits)
         return judge(trial, await self.sandbox.run(make_job(trial)))
+
+
+def _must_parse(instance: Instance, tests: Tests, candidate: Candidate) -> bool:
+    """A `completion:` may go on in the middle of the prompt's function, and is no module by itself."""
+    return suite.is_python(instance, tests, candidate) and not instance.answer.startswith("completion:")
 
 
 def _syntax(candidate: Candidate) -> Verdict | None:
@@ -90,4 +90,4 @@ def _syntax(candidate: Candidate) -> Verdict | None:
 
 
 def _not_python(message: str, line: int | None = None) -> Verdict:
-    return rejected(Failure.SYNTAX_ERROR, finding("syntax", message, line=line, source="rule"))
+    return failed(Failure.SYNTAX_ERROR, finding("syntax", message, line=line, source="rule"))

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scipy.stats import binomtest
 
 from evalkit.core.stats import paired, wilson

@@ -38,6 +38,8 @@ def missing_keys(model: str, provider: str, api_base: str | None) -> list[str]:
     """The environment variables with keys that litellm misses; none where a server of one's own is asked."""
     if api_base or provider in OWN_CREDENTIALS | OLLAMA:
         return []
+    for blank in [name for name, value in os.environ.items() if SECRET_NAME.search(name) and not value]:
+        del os.environ[blank]  # litellm takes a key that is set to nothing for a key
     litellm: Any = load()
     names: list[str] = litellm.validate_environment(model=model)["missing_keys"]
     return [name for name in names if SECRET_NAME.search(name) and not os.environ.get(name)]

@@ -95,7 +95,7 @@ class LitellmModel:
         if self._generator is not None:
             await self._generator.check(self._name)
         else:
-            await check_remote(self.who, self.rung, self._provider)
+            await check_remote(self.rung.model, self.rung, self._provider)
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Ask, and try again what failed in passing. Raises ModelError on an outage.

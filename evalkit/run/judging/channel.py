@@ -89,7 +89,7 @@ def verdict(
     )
 
 
-def rejected(failure: Failure, found: Finding) -> Verdict:
+def failed(failure: Failure, found: Finding) -> Verdict:
     """A verdict that needed no run."""
     return Verdict(accepted=False, failure=failure, findings=(found,), rules_total=1)
 
