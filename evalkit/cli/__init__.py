@@ -4,10 +4,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 from evalkit import __version__
-from evalkit.core.errors import EvalkitError
+from evalkit.core.errors import ConfigError, EvalkitError
 
 COMMANDS = {
     "run": "instances climb the ladder; the same command again resumes",
@@ -55,12 +56,14 @@ def _dispatch(args: list[str]) -> int:
         return int(import_module(f"evalkit.cli.{args[0]}").main(args[1:]))
     if args and args[0] in COMMANDS:
         return _ordinary(args[0], args[1:])
+    if args and not args[0].startswith("-"):
+        near = get_close_matches(args[0], COMMANDS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+        raise ConfigError(f"no command {args[0]!r}; {hint}")
     parser = _parser()
-    parsed, rest = parser.parse_known_args(args)
-    if rest or not args:
-        parser.print_help()
-        return 2 if rest else 0
-    return int(parsed.code)
+    parser.parse_args(args)
+    parser.print_help()
+    return 0
 
 
 def _ordinary(name: str, args: list[str]) -> int:

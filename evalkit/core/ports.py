@@ -120,12 +120,17 @@ class Sandbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an in-process provider answers; token counts are None where unknown."""
+    """What an in-process provider answers; token counts are None where unknown.
+
+    `seconds` is how long the model itself worked, where that is not the time that the caller waited (its turn,
+    the loading of weights).
+    """
 
     text: str
     finish_reason: str = "stop"
     tokens_prompt: int | None = None
     tokens_completion: int | None = None
+    seconds: float | None = None
 
 
 class Generator(Protocol):

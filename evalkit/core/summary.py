@@ -178,7 +178,7 @@ class Tally:
             wall_seconds=wall_seconds,
             skipped_rungs=dict(self._skipped),
             why=why,
-            tags=dict(facts.tags),
+            tags={**facts.tags, **({"evalkit.skipped_rungs": ", ".join(self._skipped)} if self._skipped else {})},
             instances=tuple(sorted(self.rows, key=lambda row: (row.instance_id, row.epoch))),
         )
 

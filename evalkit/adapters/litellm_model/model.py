@@ -116,7 +116,8 @@ class LitellmModel:
         except ModelError as error:
             error.requests = sent.requests
             raise
-        return replace(completion, requests=sent.requests, seconds=time.perf_counter() - sent.at)
+        seconds = time.perf_counter() - sent.at if sent.seconds is None else sent.seconds
+        return replace(completion, requests=sent.requests, seconds=seconds)
 
     async def _request(self, prompt: Prompt, sent: "_Sent") -> Completion:
         """One request, with the errors of core/errors."""
@@ -134,6 +135,7 @@ class LitellmModel:
                 raise
             raise raised from None if holds_secret(error) else error
         free = asking is not None
+        sent.seconds = asking.reply.seconds if asking and asking.reply else None
         return answers.read(response, who=self.who, price=self.rung.price, mapped=self._mapped, free=free)
 
     async def _send(self, prompt: Prompt, params: Mapping[str, object], asking: Asking | None) -> Any:
@@ -183,12 +185,16 @@ def _nothing(failure: Failure, detail: str) -> Completion:
 
 
 class _Sent:
-    """What one completion sent: `requests` in all, the last of them at `at` (perf_counter seconds)."""
+    """What one completion sent: `requests` in all, the last of them at `at` (perf_counter seconds).
 
-    __slots__ = ("at", "requests")
+    `seconds` is how long an in-process model says it worked.
+    """
+
+    __slots__ = ("at", "requests", "seconds")
 
     def __init__(self) -> None:
         self.requests = 0
+        self.seconds: float | None = None
         self.at = time.perf_counter()
 
 

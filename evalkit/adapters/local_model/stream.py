@@ -50,7 +50,8 @@ class Stream:
             if self.stop.is_set():
                 raise CancelledError
             raise ProviderServerError(f"local/{self.request.name}: the runtime ended an answer without saying why")
-        return Reply("".join(self.texts), self.finish_reason, self.tokens_prompt, self.tokens_completion)
+        seconds = time.monotonic() - self.started
+        return Reply("".join(self.texts), self.finish_reason, self.tokens_prompt, self.tokens_completion, seconds)
 
     def _late(self) -> bool:
         limit = self.request.timeout_s
