@@ -7,15 +7,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from hashlib import sha256
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from evalkit.adapters.local_model import LocalGenerator
+from evalkit.adapters.local_model import weights as weights_module
 from evalkit.adapters.local_model.engine import Engine
 from evalkit.adapters.local_model.fetch import fetch
 from evalkit.adapters.local_model.request import request
+from evalkit.adapters.local_model.weights import MODELS
 from evalkit.core.errors import (
     BadRequestError,
     ConfigError,
@@ -282,3 +285,40 @@ async def test_without_the_runtime_the_extra_is_named() -> None:
 def test_settings_that_cannot_work_are_refused(setting: str) -> None:
     with pytest.raises(ValueError, match=f"{setting} is 0; it must be at least 1"):
         LocalGenerator(**{setting: 0})
+
+
+def test_the_digest_is_the_pinned_one_also_before_the_weights_are_there(tmp_path: Path) -> None:
+    assert LocalGenerator(cache=str(tmp_path)).digest(SMOL) == MODELS[SMOL].sha256
+    with pytest.raises(ConfigError, match=f"did you mean '{SMOL}'"):
+        LocalGenerator(cache=str(tmp_path)).digest("smollm2-135")
+
+
+def test_other_weights_under_the_same_name_have_another_digest(tmp_path: Path) -> None:
+    generator, own = LocalGenerator(cache=str(tmp_path / "cache")), tmp_path / "own.gguf"
+    own.write_bytes(b"GGUF" + bytes(100))
+    first = generator.digest(str(own))
+    assert first == sha256(own.read_bytes()).hexdigest()
+    own.write_bytes(b"GGUF" + bytes(99) + b"x")
+    assert generator.digest(str(own)) != first
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["own.gguf"]
+
+
+def test_a_file_of_ones_own_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, own = LocalGenerator(cache=str(tmp_path / "cache")), tmp_path / "own.gguf"
+    own.write_bytes(b"GGUF" + bytes(100))
+    first = generator.digest(str(own))
+    monkeypatch.setattr(weights_module, "digest", lambda path: pytest.fail(f"{path} is hashed again"))
+    assert generator.digest(str(own)) == first
+    assert LocalGenerator(cache=generator.cache).digest(str(own)) == first
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
+    own, cache = tmp_path / "own.gguf", tmp_path / "a file"
+    own.write_bytes(b"GGUF" + bytes(100))
+    cache.write_text("")
+    assert LocalGenerator(cache=str(cache)).digest(str(own)) == sha256(own.read_bytes()).hexdigest()
+
+
+def test_the_digest_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no file"):
+        LocalGenerator().digest(str(tmp_path / "none.gguf"))

@@ -10,7 +10,7 @@ from threading import Event
 
 from evalkit.adapters.local_model.engine import Engine
 from evalkit.adapters.local_model.request import request
-from evalkit.adapters.local_model.weights import MODELS, locate
+from evalkit.adapters.local_model.weights import MODELS, SUFFIX, content, known, locate, own
 from evalkit.core.errors import ConfigError
 from evalkit.core.ports import Reply
 from evalkit.core.types import Message, Prompt
@@ -31,6 +31,7 @@ class LocalGenerator:
     _engines: dict[Path, Engine] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     simulated = False
+    free = True
 
     def __post_init__(self) -> None:
         """Refuse what can never work. Raises ValueError."""
@@ -62,6 +63,12 @@ class LocalGenerator:
     async def check(self, name: str) -> None:
         """Find out that `name` can answer, without loading it. Raises ConfigError if not."""
         await self._ready(name)
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of the weights, hex: others make another run. Raises ConfigError for an unknown name or file."""
+        if name.endswith(SUFFIX):
+            return content(own(name), self.cache)
+        return known(name).sha256  # what is loaded is held against it
 
     def close(self) -> None:
         """Free the memory of all models; asking again loads them again."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from evalkit.core.errors import ConfigError
@@ -98,7 +98,7 @@ def locate(name: str, cache: str | None = None, models: Mapping[str, Weights] = 
     Raises ConfigError that says which command brings what is missing.
     """
     if name.endswith(SUFFIX):
-        return _own(name)
+        return own(name)
     wanted, path = known(name, models), place(name, cache)
     if not path.is_file():
         raise ConfigError(f"the weights of {name!r} are not in {str(path.parent)!r}: evalkit models fetch {name}")
@@ -144,13 +144,35 @@ def _mark(path: Path, wanted: Weights) -> str:
 
 
 def _marked(path: Path) -> str:
+    return _read(_marker(path))
+
+
+def _read(path: Path) -> str:
     try:
-        return _marker(path).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
 
 
-def _own(name: str) -> Path:
+def content(path: Path, cache: str | None = None) -> str:
+    """SHA-256 of a user's own file, hex; hashed once, then known by path, size and time of change.
+
+    It is noted in the cache, since a user's folder is not ours to write into.
+    """
+    stat = path.stat()
+    state = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    noted = cache_folder(cache) / "digests" / sha256(os.fsencode(state)).hexdigest()
+    if len(found := _read(noted)) == sha256().digest_size * 2:
+        return found
+    found = digest(path)
+    with suppress(OSError):  # a cache that cannot be written: hashed each time
+        noted.parent.mkdir(parents=True, exist_ok=True)
+        noted.write_text(found, encoding="utf-8")
+    return found
+
+
+def own(name: str) -> Path:
+    """The user's own file `name`. Raises ConfigError where it is not there, or no GGUF."""
     path = Path(name).expanduser()
     if not path.is_file():
         raise ConfigError(f"no file {str(path.absolute())!r} (local/{name}): a name that ends in {SUFFIX} is a path")
