@@ -42,6 +42,7 @@ class ReplayGenerator:
     """
 
     simulated: bool = True
+    free: bool = True
 
     def __init__(self, folders: Sequence[str] = ()) -> None:
         self._folders = folders

@@ -54,6 +54,7 @@ class ScriptedGenerator:
     """
 
     simulated: bool = True
+    free: bool = True
 
     def __init__(self, folders: Sequence[str] = ()) -> None:
         self._folders = folders

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import json
 import sys
 import threading
 import traceback
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from evalkit.adapters.litellm_model import LitellmModel, RetrySettings, close, count_tokens, scrub
+from evalkit.adapters.litellm_model.first import FirstAlone
 from evalkit.core.errors import (
     AuthenticationError,
     BadRequestError,
@@ -282,11 +284,222 @@ async def test_a_check_spends_nothing(server: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"api_key": "x"}, {"extra_headers": {"Authorization": "x"}}, {"temperature": 1}, {"n": 2}]
+    "params",
+    [
+        {"api_key": "x"},
+        {"extra_headers": {"Authorization": "x"}},
+        {"extra_headers": None, "api_key": None},
+        {"extra_body": {"api_key": "x"}},
+        {"extra_body": {"deep": [{"password": 1}]}},
+        {"extra_body": {"model": "other"}},
+        {"extra_body": {"models": ["other"]}},
+        {"extra_headers": {"X-Other": "Bearer abcdefgh"}},
+        {"stop": [KEY]},
+        {"vertex_credentials": "{}"},
+        {"temperature": 1},
+        {"n": 2},
+        {"drop_params": False},
+        {"fallbacks": ["other"]},
+        {"context_window_fallback_dict": {}},
+        {"model_list": []},
+        {"custom_llm_provider": "openai"},
+        {"auto_router_config": "x"},
+        {"mock_response": "x"},
+        {"caching": True},
+        {"input_cost_per_token": 0},
+    ],
 )
 def test_params_that_have_another_place_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="rung 'small': params"):
         LitellmModel("small", Rung("openai/x", params=params), generators={}, seed=1, retry=QUICK)
+
+
+SCHEMA = {"type": "json_schema", "json_schema": {"schema": {"properties": {"token": {"type": "string"}}}}}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"extra_headers": None},
+        {"extra_headers": {"X-Team": "evaluation"}},
+        {"extra_body": {"top_k": 3}},
+        {"response_format": SCHEMA},
+        {"logit_bias": {50256: -100}},
+        {"top_p": 0.9, "stop": ["\n"], "max_completion_tokens": 9},
+    ],
+)
+def test_ordinary_params_are_taken(params: dict[str, Any]) -> None:
+    LitellmModel("small", Rung("openai/x", params=params), generators={}, seed=1, retry=QUICK)
+
+
+async def test_no_headers_are_sent_as_none(server: Any) -> None:
+    assert (await model(server, "ok", params={"extra_headers": None}).complete(PROMPT)).text == "hello"
+
+
+@pytest.mark.parametrize(
+    "base", ["http://me:hidden@host:1/v1", "http://hidden@host/v1", "//me:hidden@host", "http://host/v1?api_key=hidden"]
+)
+def test_an_address_with_a_secret_is_refused_without_showing_it(base: str) -> None:
+    with pytest.raises(ConfigError, match=r"rung 'small': api_base.*environment") as caught:
+        LitellmModel("small", Rung("openai/x", api_base=base), generators={}, seed=1, retry=QUICK)
+    assert "hidden" not in str(caught.value)
+
+
+BODIES = {
+    "half": '{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop",'
+    '"message":{"role":"assistant","content":"yes \\ud83d"}}],"usage":{"prompt_tokens":7,"completion_tokens":3}}',
+    "half-ollama": '{"model":"m","message":{"role":"assistant","content":"yes \\ud83d"},"done":true,'
+    '"done_reason":"stop","prompt_eval_count":7,"eval_count":3}',
+}
+
+
+def behaves(word: str, status: int, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Teach the server another word."""
+    monkeypatch.setitem(sys.modules["misbehaving"].ERRORS, word, lambda _: (status, {}, body.encode()))
+
+
+def says(message: str, code: str | None = None) -> str:
+    return json.dumps({"error": {"message": message, "type": "invalid_request_error", "code": code}})
+
+
+@pytest.mark.parametrize(
+    ("provider", "word"), [("openai", "half"), ("hosted_vllm", "half"), ("ollama_chat", "half-ollama")]
+)
+async def test_half_a_surrogate_pair_is_replaced(
+    server: Any, provider: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behaves(word, 200, BODIES[word], monkeypatch)
+    found = await model(server, word, provider=provider).complete(PROMPT)
+    assert found.text == "yes ?"
+
+
+async def test_half_a_surrogate_pair_in_an_error_is_replaced(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    behaves("halferror", 400, says("no \ud83d"), monkeypatch)
+    found = await outcome(model(server, "halferror"))
+    assert "no ?" in str(found).encode().decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "requests"),
+    [
+        ("upstream load balancer: too many", 3),
+        ("slow down; see https://example.org/account/billing", 3),
+        ("creditworthy-7b is busy", 3),
+        ("your balance is used up", 1),
+        ("no credits left", 1),
+    ],
+)
+async def test_a_rate_limit_is_final_only_for_want_of_money(
+    server: Any, text: str, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behaves("limit", 429, says(text), monkeypatch)
+    found = await outcome(model(server, "limit"))
+    assert type(found) is RateLimitError, found
+    assert found.requests == requests
+
+
+async def test_names_are_no_reason_not_to_try_again(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    behaves("balance", 429, says("Rate limit reached for balance"), monkeypatch)
+    rung = Rung("openai/balance", api_base=server.url + "/v1")
+    found = await outcome(LitellmModel("credit", rung, generators={}, seed=7, retry=QUICK))
+    assert (type(found), server.requests["balance"]) == (RateLimitError, 3)
+    behaves("down", 503, says("upstream load balancer: no credit"), monkeypatch)
+    found = await outcome(model(server, "down"))
+    assert (type(found), server.requests["down"]) == (ProviderServerError, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "unavailable"),
+    [
+        ("Model gpt-x: Unknown parameter 'top_z'", None, False),
+        ("Unsupported parameter: 'max_tokens' is not supported with this model.", None, False),
+        ("invalid model parameter 'top_z'", None, False),
+        ("The model x takes no tools; tool 'foo' not found", None, False),
+        ("The model `gpt-4.1` does not exist or you do not have access to it.", None, True),
+        ("The model you requested is not available", None, True),
+        ("model 'qwen3:8b' not found, try pulling it first", None, True),
+        ("Invalid model: x", None, True),
+        ("Model Not Exist", None, True),
+        ("nope", "model_not_found", True),
+    ],
+)
+async def test_a_missing_model_is_told_from_a_wrong_parameter(
+    server: Any, text: str, code: str | None, unavailable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behaves("wrong", 400, says(text, code), monkeypatch)
+    for provider in ("openai", "hosted_vllm"):
+        found = await outcome(model(server, "wrong", provider=provider))
+        if unavailable:
+            assert isinstance(found, Completion), repr(found)
+            assert found.failure is Failure.MODEL_UNAVAILABLE
+        else:
+            assert type(found) is BadRequestError, repr(found)
+
+
+async def test_the_cost_is_unknown_where_an_earlier_request_timed_out(server: Any) -> None:
+    price = Price(prompt=1.0, completion=2.0)
+    found = await model(server, "hang,ok", timeout_s=0.5, price=price).complete(PROMPT)
+    assert (found.requests, found.tokens_prompt, found.cost_usd) == (2, 7, None)
+    found = await model(server, "hang,policy", timeout_s=0.5, price=price).complete(PROMPT)
+    assert (found.failure, found.cost_usd) == (Failure.REFUSED, None)
+    found = await model(server, "500,ok", price=price).complete(PROMPT)
+    assert (found.requests, found.cost_usd) == (2, pytest.approx(13e-6))
+
+
+@pytest.mark.parametrize(("script", "requests"), [("404", 1), ("403sub", 1), ("ok", 16), ("400,ok", 16)])
+async def test_a_model_that_cannot_be_had_is_asked_once_by_all_climbs(server: Any, script: str, requests: int) -> None:
+    asked = model(server, script)
+    found = await asyncio.gather(*(asked.complete(PROMPT) for _ in range(16)), return_exceptions=True)
+    assert server.requests[script] == requests
+    if requests == 1:
+        assert {each.failure for each in found} == {Failure.MODEL_UNAVAILABLE}  # type: ignore[union-attr]
+        assert sorted(each.requests for each in found) == [0] * 15 + [1]  # type: ignore[union-attr]
+
+
+async def test_a_cancelled_first_request_lets_the_next_one_go_ahead() -> None:
+    first, running, most = FirstAlone(), 0, 0
+
+    async def send() -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return 1
+
+    hanging = asyncio.ensure_future(first.run(asyncio.Event().wait))
+    await asyncio.sleep(0)
+    waiting = [asyncio.ensure_future(first.run(send)) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    hanging.cancel()
+    assert await asyncio.gather(*waiting[1:]) == [1, 1]
+    assert most == 1
+
+
+async def test_a_first_request_that_takes_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalkit.adapters.litellm_model.first.PATIENCE_S", 0.01)
+    first, answered = FirstAlone(), asyncio.Event()
+    slow = asyncio.ensure_future(first.run(answered.wait))
+    await asyncio.sleep(0)
+
+    async def send() -> str:
+        return "in"
+
+    assert await first.run(send) == "in"
+    answered.set()
+    assert await slow
+
+
+async def test_a_first_request_that_fails_lets_all_others_in() -> None:
+    first = FirstAlone()
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise TypeError("mine")
+
+    found = await asyncio.gather(*(first.run(fail) for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in found] == [TypeError] * 3
 
 
 class Generating:
@@ -294,8 +507,11 @@ class Generating:
 
     simulated: bool = False
 
-    def __init__(self, raises: Exception | None = None) -> None:
+    free: bool = False
+
+    def __init__(self, raises: Exception | None = None, reply: Reply | None = None) -> None:
         self.raises = raises
+        self.reply = reply
         self.seen: list[Any] = []
 
     async def generate(
@@ -305,7 +521,7 @@ class Generating:
         if self.raises:
             raise self.raises
         await asyncio.sleep(0)
-        return Reply(asked.instance_id, "length", 5, None)
+        return self.reply or Reply(asked.instance_id, "length", 5, None)
 
     async def check(self, name: str) -> None:
         if name != "a/b":
@@ -327,7 +543,7 @@ async def test_an_in_process_provider_is_told_who_asks() -> None:
     name, messages, params, prompt = generator.seen[0]
     assert (name, messages, prompt) == ("a/b", PROMPT.messages, prompts[0])
     assert params == {"temperature": 0.0, "max_tokens": 1024, "seed": 7, "num_ctx": 99, "timeout": 120.0}
-    assert (found[0].finish_reason, found[0].tokens_prompt, found[0].cost_usd) == ("length", 5, 0.0)
+    assert (found[0].finish_reason, found[0].tokens_prompt, found[0].cost_usd) == ("length", 5, None)
     assert not asked.simulated
 
 
@@ -348,6 +564,44 @@ async def test_an_in_process_error_is_retried_like_any() -> None:
     with pytest.raises(RateLimitError) as caught:
         await in_process(generator).complete(PROMPT)
     assert caught.value.requests == len(generator.seen) == 3
+
+
+@pytest.mark.parametrize(("free", "price", "cost"), [(False, None, None), (True, None, 0.0), (True, Price(1.0), 5e-6)])
+async def test_an_in_process_answer_costs_nothing_only_where_it_says_so(
+    free: bool, price: Price | None, cost: float | None
+) -> None:
+    generator = Generating(reply=Reply("x", tokens_prompt=5, tokens_completion=2))
+    generator.free = free
+    found = await in_process(generator, price=price).complete(PROMPT)
+    assert found.cost_usd == (cost if cost is None else pytest.approx(cost))
+
+
+@pytest.mark.parametrize("tokens", [(None, 3), (4, None), (None, None), (0, 3)])
+async def test_in_process_token_counts_stay_as_they_were_told(tokens: tuple[int | None, int | None]) -> None:
+    generator = Generating(reply=Reply("x", "stop", *tokens))
+    found = await in_process(generator, price=Price(1.0, 1.0)).complete(PROMPT)
+    assert (found.tokens_prompt, found.tokens_completion) == tokens
+    assert (found.cost_usd is None) is (None in tokens)
+
+
+async def test_half_a_surrogate_pair_from_this_process_is_replaced() -> None:
+    found = await in_process(Generating(reply=Reply("yes \ud83d"))).complete(PROMPT)
+    assert found.text == "yes ?"
+
+
+async def test_an_in_process_time_out_is_not_tried_again() -> None:
+    generator = Generating(ProviderTimeoutError("slow"))
+    with pytest.raises(ProviderTimeoutError):
+        await in_process(generator).complete(PROMPT)
+    assert len(generator.seen) == 1
+
+
+@pytest.mark.parametrize(("text", "requests"), [("no credit left", 1), ("load balancer", 3)])
+async def test_an_in_process_rate_limit_may_be_for_want_of_money(text: str, requests: int) -> None:
+    generator = Generating(RateLimitError(text))
+    with pytest.raises(RateLimitError):
+        await in_process(generator).complete(PROMPT)
+    assert len(generator.seen) == requests
 
 
 @pytest.mark.parametrize("settings", [{"attempts": 0}, {"wait_initial_s": -1}, {"timeout_s": -1}])

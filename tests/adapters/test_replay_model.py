@@ -58,7 +58,7 @@ async def test_an_unrecorded_answer_is_an_outage_through_litellm(tmp_path: Path)
     model = LitellmModel("r", rung, generators={"replay": replay}, seed=1, retry=RetrySettings())
     await model.check()
     found = await model.complete(asked("a"))
-    assert (found.text, found.tokens_prompt, found.tokens_completion) == ("x", 3, 4)
+    assert (found.text, found.tokens_prompt, found.tokens_completion, found.cost_usd) == ("x", 3, 4, 0.0)
     with pytest.raises(BadRequestError, match="'b'"):
         await model.complete(asked("b"))
 

@@ -1,8 +1,8 @@
 """Models over litellm: one rung's model, remote or in process, with our own retry, errors and prices.
 
 A package, since adapters may not import each other: `model` asks, `client` loads and warms litellm, `bridge`
-makes in-process generators litellm providers, `retry` tries again, `errors` translates, `answers` reads,
-`checks` finds out without spending, `tokens` counts.
+makes in-process generators litellm providers, `retry` tries again, `first` holds back all but the first
+request, `params` refuses, `errors` translates, `answers` reads, `checks` finds out without spending, `tokens` counts.
 """
 
 from evalkit.adapters.litellm_model.client import close

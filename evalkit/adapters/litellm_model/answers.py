@@ -2,35 +2,38 @@
 
 from typing import Any
 
+from evalkit.adapters.litellm_model.errors import clean
 from evalkit.core.errors import ProviderServerError
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Price
+from evalkit.core.ports import Reply
 from evalkit.core.types import Completion
 
 MILLION = 1_000_000
 
 
-def read(response: Any, *, who: str, price: Price | None, mapped: bool, free: bool) -> Completion:
+def read(response: Any, reply: Reply | None, *, who: str, price: Price | None, mapped: bool, free: bool) -> Completion:
     """The completion. Raises ProviderServerError where there is no choice to read.
 
     The price is the rung's, else litellm's if its map knows the model (`mapped`), else unknown: None.
+    `reply` is what a model in this process said, before litellm made zeros of what it does not know.
     """
     if not response.choices:
         raise ProviderServerError(f"{who}: an answer without choices; the provider failed, try again later")
     choice = response.choices[0]
-    text = choice.message.content or ""
+    text = clean(choice.message.content or "")
     finish = choice.finish_reason or ""
-    prompt, completion = _usage(response)
+    prompt, completion = (reply.tokens_prompt, reply.tokens_completion) if reply else _usage(response)
     failure, detail = _failure(text, finish, choice.message, completion)
     return Completion(
         text=text,
-        model=response.model or "",
-        finish_reason=finish,
+        model=clean(response.model or ""),
+        finish_reason=clean(finish),
         tokens_prompt=prompt,
         tokens_completion=completion,
         cost_usd=_cost(response, price, prompt, completion, mapped=mapped, free=free),
         failure=failure,
-        detail=detail,
+        detail=clean(detail),
     )
 
 

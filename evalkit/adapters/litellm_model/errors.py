@@ -38,10 +38,19 @@ SUBSCRIPTION = re.compile(
     r"subscription|your plan|upgrade|not have access|no access to (the )?model|not available (for|in|on)", re.IGNORECASE
 )
 MONEY = re.compile(r"credit|balance|quota|billing|funds", re.IGNORECASE)
+# A rate limit in words, but no wait of minutes mends it. Addresses (…/account/billing) are advice, no reason.
+QUOTA = re.compile(r"insufficient[ _]quota|exceeded your current quota", re.IGNORECASE)
+SPENT = re.compile(r"(?<!/)\bbilling\b|\bcredits?\b|\bbalance\b", re.IGNORECASE)
+# "model", at most its name, and that it is not there: "Model gpt-x: unknown parameter" is about something else.
 NO_MODEL = re.compile(
-    r"model\b.*(not[ _]found|not exist|unknown|not supported|not loaded|pull)|(unknown|no such|invalid) model"
-    r"|model_not_found|deploymentnotfound|deployment .*not exist|not_found_error",
-    re.IGNORECASE | re.DOTALL,
+    r"""\bmodels?\b[ :/]*(?:(?:id|name|you[ ]requested)\b[ :]*)?(?:`[^`]+`|'[^']+'|"[^"]+"|\S+)?,?[ ]*
+        (?:(?:is|was|are|has\ been|could|does|do|did)[ ])?(?:currently[ ]|no[ ]longer[ ])*
+        (?:not[ _](?:be[ ])?(?:found|exist|available|supported|loaded|known|recogni[sz]ed|installed|valid)\b
+         |(?:does|do|did)n't[ ]exist|isn't[ ]available|(?<=is[ ])unknown\b|decommissioned|supported[ ]anymore)
+       |\b(?:unknown|no[ ]such|invalid|unsupported)[ ]model\b(?![ ](?:param|argument|option|setting))
+       |not[ ]a[ ]valid[ ]model
+       |model_(?:not_found|not_exist|decommissioned)|deploymentnotfound|deployment\b.*not[ ]exist|not_found_error""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 NO_KEY = re.compile(
     r"api[_ ]?key.{0,40}(must be set|missing|required|not set|not found|not provided)"
@@ -74,7 +83,7 @@ def translate(error: Exception, who: str, key_hint: Callable[[], str] = str) -> 
     kind, advice = _meaning(error)
     if kind is AuthenticationError:
         advice = key_hint() or advice
-    text = scrub(provider_text(error))
+    text = clean(scrub(provider_text(error)))
     return kind(f"{who}: {text}; {advice}", retry_after_s=retry_after(_headers(error)))
 
 
@@ -84,6 +93,19 @@ def scrub(text: str) -> str:
         if SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET:
             text = text.replace(value, f"[{name}]")
     return SECRET_SHAPE.sub("[secret]", text)
+
+
+def clean(text: str) -> str:
+    """`text` as it can be written down: half a surrogate pair, which providers do send, becomes a `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def spent(error: Exception, model: str) -> bool:
+    """Whether a rate limit is for want of money; the model's own name says nothing about it."""
+    text = provider_text(error)
+    if getattr(error, "status_code", None) == HTTP_PAYMENT or QUOTA.search(f"{_code(error)} {text}"):
+        return True
+    return bool(SPENT.search(text.replace(model, "") if model else text))
 
 
 def holds_secret(error: BaseException | None) -> bool:
@@ -128,7 +150,7 @@ def _from_provider(error: Exception) -> bool:
 
 def _meaning(error: Exception) -> tuple[type[ModelError], str]:
     """Class and advice by kind, status and words; the first rule that fits counts."""
-    rules = _rules(type(error).__name__, getattr(error, "status_code", None) or 500, str(error))
+    rules = _rules(type(error).__name__, getattr(error, "status_code", None) or 500, f"{error} {_code(error)}")
     return next((kind, advice) for fits, kind, advice in rules if fits)
 
 
@@ -152,6 +174,12 @@ def _rules(name: str, status: int, text: str) -> Iterator[tuple[object, type[Mod
     yield NO_KEY.search(text), AuthenticationError, "set the provider's key in the environment"
     yield status >= HTTP_SERVER or status < HTTP_CLIENT, ProviderServerError, "the provider failed; try again later"
     yield True, BadRequestError, "look at the rung's params"
+
+
+def _code(error: Exception) -> str:
+    """The provider's own word for what is wrong, which litellm leaves out of its text."""
+    body = getattr(error.__context__, "body", None)
+    return str(body.get("code") or "") if isinstance(body, dict) else ""
 
 
 def _headers(error: Exception) -> Mapping[str, str]:

@@ -1,7 +1,6 @@
 """One rung's model over litellm: asks, tries again what failed in passing, and says what came of it."""
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,30 +10,23 @@ from evalkit.adapters.litellm_model import answers
 from evalkit.adapters.litellm_model.bridge import ASKING, Asking, register, warm_bridge
 from evalkit.adapters.litellm_model.checks import OLLAMA, check_remote, missing_keys, provider_of
 from evalkit.adapters.litellm_model.client import NO_KEY, load, warm
-from evalkit.adapters.litellm_model.errors import holds_secret, translate
+from evalkit.adapters.litellm_model.errors import clean, holds_secret, spent, translate
+from evalkit.adapters.litellm_model.first import FirstAlone
+from evalkit.adapters.litellm_model.params import refuse
 from evalkit.adapters.litellm_model.retry import RetrySettings, with_retries
 from evalkit.core.errors import (
-    ConfigError,
     ContentRefusedError,
     ContextWindowError,
     ModelError,
     ModelUnavailableError,
+    ProviderTimeoutError,
+    RateLimitError,
 )
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Rung
 from evalkit.core.ports import Generator
 from evalkit.core.types import Completion, Prompt
 
-# Ours already, or a way round the retry, the bill or the mark of simulated answers.
-OURS = {
-    "model": "model", "temperature": "temperature", "max_tokens": "max_tokens", "timeout": "timeout_s",
-    "request_timeout": "timeout_s", "api_base": "api_base", "base_url": "api_base",
-}  # fmt: skip
-REFUSED_PARAMS = {
-    "messages", "stream", "n", "num_retries", "max_retries", "fallbacks", "mock_response", "mock_tool_calls",
-    "mock_timeout", "client", "callbacks", "success_callback", "failure_callback",
-}  # fmt: skip
-SECRET_PARAM = re.compile(r"key$|token$|secret|password|authorization", re.IGNORECASE)
 SEEDS_PER_EPOCH = 100_000
 
 
@@ -44,14 +36,15 @@ class LitellmModel:
     Parameters that a provider does not take (`seed`, most often) are dropped by litellm. At temperature 0 each
     request carries `seed` as it is; above, the seed differs by epoch and attempt, since a repeat that draws
     the same answer is no repeat. Keys come from the environment; a server of one's own (`api_base`) that asks
-    for none gets a placeholder. Costs: the rung's `price`, else litellm's price map, else None; an in-process
-    model without a price costs 0.0, because nothing is paid.
+    for none gets a placeholder. Costs: the rung's `price`, else litellm's price map, else None; where an
+    earlier request of the same completion timed out, None, since it may have been billed. An in-process model
+    that says it is `free` costs 0.0 without a price, because nothing is paid.
     """
 
     def __init__(
         self, rung_name: str, rung: Rung, *, generators: Mapping[str, Generator], seed: int, retry: RetrySettings
     ) -> None:
-        _refuse(rung_name, rung.params)
+        refuse(rung_name, rung)
         self.rung = rung
         self.who = f"rung {rung_name!r} ({rung.model})"
         self.seed = seed
@@ -59,6 +52,8 @@ class LitellmModel:
         self._prefixes = generators
         prefix, _, self._name = rung.model.partition("/")
         self._generator = generators.get(prefix)
+        self._free = bool(getattr(self._generator, "free", False))
+        self._first = FirstAlone()
         self._unavailable = ""  # once the provider said so, it is not asked again
         self._ready: asyncio.Future[None] | None = None
         self._provider = ""
@@ -103,24 +98,29 @@ class LitellmModel:
         A refusal, a prompt longer than the context, and a model that is not there are completions with a
         `failure`, since the climb goes on.
         """
-        if self._unavailable:
-            return _nothing(ModelUnavailableError.failure, self._unavailable)
-        await self.prepare()
+        if not self._unavailable:
+            await self.prepare()
         sent = _Sent()
         try:
-            completion = await with_retries(self.retry, lambda: self._request(prompt, sent))
+            completion = await with_retries(
+                self.retry,
+                lambda: self._first.run(lambda: self._request(prompt, sent)),
+                hopeless=lambda error: sent.spent or self._repeats(error),
+            )
         except (ModelUnavailableError, ContextWindowError, ContentRefusedError) as error:
-            if isinstance(error, ModelUnavailableError):
-                self._unavailable = str(error)
             completion = _nothing(error.failure, str(error))
         except ModelError as error:
             error.requests = sent.requests
             raise
+        if sent.timed_out and not (self._free and self.rung.price is None):
+            completion = replace(completion, cost_usd=None)
         seconds = time.perf_counter() - sent.at if sent.seconds is None else sent.seconds
         return replace(completion, requests=sent.requests, seconds=seconds)
 
     async def _request(self, prompt: Prompt, sent: "_Sent") -> Completion:
-        """One request, with the errors of core/errors."""
+        """One request, with the errors of core/errors; none where the model is known not to be there."""
+        if self._unavailable:
+            raise ModelUnavailableError(self._unavailable, requests=0)
         sent.requests += 1
         sent.at = time.perf_counter()
         params = self._params(prompt)
@@ -129,14 +129,32 @@ class LitellmModel:
             async with asyncio.timeout(None if asking else self.rung.timeout_s):
                 response = await self._send(prompt, params, asking)
         except Exception as error:
-            if asking and asking.error:
-                raise asking.error from None  # as the generator raised it, without litellm's wrapping
-            if (raised := translate(error, self.who, self._key_hint)) is None:
+            if (raised := asking.error if asking and asking.error else None) is None:
+                raised = translate(error, self.who, self._key_hint)
+            self._note(raised, error, sent)
+            if raised is None:
                 raise
+            if asking and asking.error:
+                raise raised from None  # as the generator raised it, without litellm's wrapping
             raise raised from None if holds_secret(error) else error
-        free = asking is not None
-        sent.seconds = asking.reply.seconds if asking and asking.reply else None
-        return answers.read(response, who=self.who, price=self.rung.price, mapped=self._mapped, free=free)
+        reply = asking.reply if asking else None
+        sent.seconds = reply.seconds if reply else None
+        return answers.read(response, reply, who=self.who, price=self.rung.price, mapped=self._mapped, free=self._free)
+
+    def _note(self, raised: Exception | None, error: Exception, sent: "_Sent") -> None:
+        """Remember of a failed request what counts for those that follow."""
+        if isinstance(raised, ModelUnavailableError):
+            self._unavailable = str(raised)
+        sent.timed_out = sent.timed_out or isinstance(raised, ProviderTimeoutError)
+        own = isinstance(raised, ModelError) and self._generator is not None
+        sent.spent = isinstance(raised, RateLimitError) and spent(raised if own else error, self._name)
+
+    def _repeats(self, error: Exception) -> bool:
+        """Whether asking again would only take as long again: a model in this process draws the same answer.
+
+        A script or a recording plays a provider, which may be quicker the next time.
+        """
+        return isinstance(error, ProviderTimeoutError) and self._generator is not None and not self.simulated
 
     async def _send(self, prompt: Prompt, params: Mapping[str, object], asking: Asking | None) -> Any:
         litellm: Any = load()
@@ -180,34 +198,24 @@ class LitellmModel:
 def _nothing(failure: Failure, detail: str) -> Completion:
     """What came of a request that the provider turned away: no text, and nothing to pay."""
     return Completion(
-        "", tokens_prompt=0, tokens_completion=0, cost_usd=0.0, requests=0, failure=failure, detail=detail
+        "", tokens_prompt=0, tokens_completion=0, cost_usd=0.0, requests=0, failure=failure, detail=clean(detail)
     )
 
 
 class _Sent:
     """What one completion sent: `requests` in all, the last of them at `at` (perf_counter seconds).
 
-    `seconds` is how long an in-process model says it worked.
+    `seconds` is how long an in-process model says it worked, `timed_out` whether any request did, `spent`
+    whether the last one failed for want of money.
     """
 
-    __slots__ = ("at", "requests", "seconds")
+    __slots__ = ("at", "requests", "seconds", "spent", "timed_out")
 
     def __init__(self) -> None:
         self.requests = 0
+        self.spent = self.timed_out = False
         self.seconds: float | None = None
         self.at = time.perf_counter()
-
-
-def _refuse(rung_name: str, params: Mapping[str, Any]) -> None:
-    """Raises ConfigError for parameters that have a place of their own, or none."""
-    where = f"rung {rung_name!r}: params"
-    for name in [*params, *params.get("extra_headers", {})]:
-        if SECRET_PARAM.search(name):
-            raise ConfigError(f"{where}: {name!r} would put a secret into the config; set the key in the environment")
-        if name in OURS:
-            raise ConfigError(f"{where}: {name!r} is the rung's own key {OURS[name]!r}; set it there")
-        if name in REFUSED_PARAMS:
-            raise ConfigError(f"{where}: {name!r} is not for a rung to set; remove it")
 
 
 def _priced(litellm: Any, model: str, provider: str) -> bool:

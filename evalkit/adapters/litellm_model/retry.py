@@ -2,7 +2,6 @@
 
 import logging
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PASSING = (RateLimitError, ProviderTimeoutError, ProviderConnectionError, ProviderServerError)
-# A spent quota is worded as a rate limit, but no wait of minutes mends it.
-SPENT = re.compile(r"insufficient[ _]quota|exceeded your current quota|billing|credit|balance", re.IGNORECASE)
 
 
 @dataclass
@@ -49,12 +46,17 @@ class RetrySettings:
                 raise ValueError(f"{key} is {getattr(self, key)!r}; it must be at least 0")
 
 
-async def with_retries(settings: RetrySettings, send: Callable[[], Awaitable[T]]) -> T:
-    """What `send` returns, after as many tries as it needs. Raises the last ModelError."""
+async def with_retries(
+    settings: RetrySettings, send: Callable[[], Awaitable[T]], hopeless: Callable[[Exception], bool]
+) -> T:
+    """What `send` returns, after as many tries as it needs. Raises the last ModelError.
+
+    `hopeless` says which errors of a passing kind will not pass.
+    """
     stamina = _stamina()
     deadline = time.monotonic() + settings.timeout_s
     async for attempt in stamina.retry_context(
-        on=lambda error: _wait(error, settings, deadline - time.monotonic()),
+        on=lambda error: not hopeless(error) and _wait(error, settings, deadline - time.monotonic()),
         attempts=settings.attempts,
         timeout=settings.timeout_s or None,
         wait_initial=settings.wait_initial_s,
@@ -77,7 +79,7 @@ def _stamina() -> Any:
 
 def _wait(error: Exception, settings: RetrySettings, remaining_s: float) -> bool | float:
     """Whether to try again (True: after the exponential wait), or the seconds that the provider asked for."""
-    if not isinstance(error, PASSING) or SPENT.search(str(error)):
+    if not isinstance(error, PASSING):
         return False
     asked = getattr(error, "retry_after_s", None)
     if not asked:
