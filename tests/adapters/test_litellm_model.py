@@ -202,6 +202,7 @@ async def test_an_unavailable_model_is_asked_once(server: Any) -> None:
     first, second = await asked.complete(PROMPT), await asked.complete(PROMPT)
     assert first.failure is second.failure is Failure.MODEL_UNAVAILABLE
     assert (first.requests, second.requests) == (1, 0)
+    assert (first.seconds > 0, second.seconds) == (True, 0.0)
     assert "does not exist" in second.detail
     assert server.requests["404"] == 1
 

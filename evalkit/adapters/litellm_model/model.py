@@ -114,8 +114,7 @@ class LitellmModel:
             raise
         if sent.timed_out and not (self._free and self.rung.price is None):
             completion = replace(completion, cost_usd=None)
-        seconds = time.perf_counter() - sent.at if sent.seconds is None else sent.seconds
-        return replace(completion, requests=sent.requests, seconds=seconds)
+        return replace(completion, requests=sent.requests, seconds=sent.took())
 
     async def _request(self, prompt: Prompt, sent: "_Sent") -> Completion:
         """One request, with the errors of core/errors; none where the model is known not to be there."""
@@ -216,6 +215,12 @@ class _Sent:
         self.spent = self.timed_out = False
         self.seconds: float | None = None
         self.at = time.perf_counter()
+
+    def took(self) -> float:
+        """Seconds of the last request; none were spent where none was sent."""
+        if not self.requests:
+            return 0.0
+        return time.perf_counter() - self.at if self.seconds is None else self.seconds
 
 
 def _priced(litellm: Any, model: str, provider: str) -> bool:
