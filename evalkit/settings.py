@@ -39,6 +39,8 @@ class Limits:
         """Refuse what can never work. Raises ValueError."""
         if self.concurrency != "auto" and (isinstance(self.concurrency, str) or self.concurrency < 1):
             raise ValueError(f"concurrency is {self.concurrency!r}; it must be auto or at least 1")
+        if self.identical_errors < 0:
+            raise ValueError(f"identical_errors is {self.identical_errors}; it must be at least 0 (never stop)")
 
 
 @dataclass

@@ -9,17 +9,19 @@ from typing import Any, cast
 
 from evalkit import __version__
 from evalkit.adapters.rubric_files import RubricFolder
+from evalkit.core.digest import rubric_digest
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import shows_hidden_tests
 from evalkit.core.ladder import Rung
 from evalkit.core.ports import Generator, Model, Sandbox, Strategy, Tracker, Verifier
+from evalkit.core.rubric import Rubric
 from evalkit.core.sampling import sample
 from evalkit.core.types import Dataset, Instance
 from evalkit.places import Places, folders, home, mlruns, rubric_folders
 from evalkit.settings import Settings, build
 
 # These change how a run goes, not what it computes, so they are no part of its fingerprint.
-INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset", "preflight")
+INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class Wired:
     def sandbox(self) -> Sandbox:
         """Where candidates run."""
         return cast("Sandbox", self._build("sandbox", home=str(home())))
+
+    @cached_property
+    def shared_rubric(self) -> Rubric | None:
+        """The rubric that the verifier names for all instances."""
+        name = self.config["verifier"].get("rubric")
+        return self.rubrics.find(name) if name else None
 
     @cached_property
     def verifier(self) -> Verifier:
@@ -126,6 +134,9 @@ class Wired:
         computed["dataset"] = self.dataset.digest
         computed["evalkit"] = __version__.split(".", 1)[0]
         computed["answers"] = self._recorded_answers()
+        computed["climbing"] = list(self.rungs)  # the mapping's order is the ladder, and sorted keys lose it
+        computed["rubric"] = self.shared_rubric and rubric_digest(self.shared_rubric)
+        computed["sandbox"] = {key: value for key, value in self.config["sandbox"].items() if key != "concurrency"}
         text = json.dumps(computed, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -84,8 +84,9 @@ def comment(path: Path) -> str:
 
 
 def classes(group: str) -> list[type]:
-    found = [target(yaml.safe_load(path.read_text()), group) for path in sorted((CONF / group).glob("*.yaml"))]
-    return list(dict.fromkeys(found))
+    nodes = [yaml.safe_load(path.read_text()) for path in sorted((CONF / group).glob("*.yaml"))]
+    # An option that builds on another one has that one's class.
+    return list(dict.fromkeys(target(node, group) for node in nodes if "_target_" in node))
 
 
 if __name__ == "__main__":

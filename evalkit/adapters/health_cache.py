@@ -1,47 +1,40 @@
-"""What preflight found out about instances, kept so that a second run need not prove it again."""
+"""Which instances preflight proved healthy, so that a second run need not prove it again."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-
-import msgspec
 
 from evalkit.core.types import Instance
 
 
 class HealthCache:
-    """A JSONL file of digest and faults. `verifier` is whatever else a verdict depends on, as text.
+    """A file of digests, one a line. `verifier` is whatever else a verdict depends on, as text.
 
-    It is only a cache: a line that cannot be read is looked up anew, and a folder that cannot be written costs
-    time, not truth.
+    It is only a cache: a folder that cannot be written costs time, not truth.
     """
 
     def __init__(self, path: Path, verifier: str) -> None:
         self._path = path
         self._verifier = verifier
-        self._known: dict[str, tuple[str, ...]] = {}
         try:
-            lines = path.read_bytes().splitlines()
+            self._known = set(path.read_text(encoding="ascii", errors="replace").split())
         except OSError:
-            lines = []
-        for line in lines:
-            try:
-                digest, faults = msgspec.json.decode(line, type=tuple[str, tuple[str, ...]])
-            except msgspec.DecodeError:
-                continue
-            self._known[digest] = faults
+            self._known = set()
 
-    def get(self, instance: Instance) -> tuple[str, ...] | None:
-        """The faults found before, or None."""
-        return self._known.get(self._digest(instance))
+    def healthy(self, instance: Instance) -> bool:
+        """Whether it was proven before, by the same verifier."""
+        return self._digest(instance) in self._known
 
-    def put(self, instance: Instance, faults: tuple[str, ...]) -> None:
+    def note(self, instances: Iterable[Instance]) -> None:
         """Remember, for this process and the next."""
-        digest = self._digest(instance)
-        self._known[digest] = faults
+        new = {self._digest(instance) for instance in instances} - self._known
+        self._known |= new
+        if not new:
+            return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
-                file.write(msgspec.json.encode((digest, faults)) + b"\n")
+            with self._path.open("a", encoding="ascii") as file:
+                file.write("".join(f"{digest}\n" for digest in sorted(new)))
         except OSError:
             return
 

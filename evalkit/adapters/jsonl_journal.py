@@ -8,8 +8,10 @@ earlier line is an error that names file and line.
 import fcntl
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from io import RawIOBase
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -36,7 +38,7 @@ class JsonlJournal:
         self._places: dict[str, tuple[int, int]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("a+b")
+            self._file: RawIOBase = path.open("a+b", buffering=0)
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}. Make the folder writable, or free space.") from error
         self._lock()
@@ -56,6 +58,11 @@ class JsonlJournal:
     def close(self) -> None:
         """Release the lock."""
         self._file.close()
+
+    def _cut(self, end: int) -> None:
+        """Take half a line off again; where even that fails, the next start does it."""
+        with suppress(OSError):
+            self._file.truncate(end)
 
     def _lock(self) -> None:
         try:
@@ -83,16 +90,17 @@ class JsonlJournal:
                 self._places[record["key"]] = (start + START, start + len(line) - 2)
             end = start + len(line)
         self._file.truncate(end)
+        self._end = end
         if end == 0:
             self._append("run", {"journal": VERSION, "run": run})
             del self._places["run"]
 
     def _lines(self) -> Iterator[tuple[int, int, bytes]]:
-        self._file.seek(0)
         start = 0
-        for number, line in enumerate(self._file, 1):
-            yield number, start, line
-            start += len(line)
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                yield number, start, line
+                start += len(line)
 
     def _size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
@@ -111,24 +119,29 @@ class JsonlJournal:
 
     def _recall(self, key: str, kind: type[T]) -> T:
         start, end = self._places[key]
-        self._file.seek(start)
-        record = msgspec.json.decode(self._file.read(end - start))
+        record = msgspec.json.decode(os.pread(self._file.fileno(), end - start, start))
         return msgspec.convert(record["value"], kind)
 
     def _append(self, key: str, value: object) -> None:
         record = msgspec.json.encode({"key": key, "value": value})
         line = b"".join((HEAD, b"%08x" % crc32(record), MIDDLE, record, b"}\n"))
-        self._file.seek(0, os.SEEK_END)
-        start = self._file.tell()
+        start = self._end
         try:
-            self._file.write(line)
-            self._file.flush()
+            _write_all(self._file.fileno(), line)
             os.fsync(self._file.fileno())
         except OSError as error:
+            self._cut(start)
             raise StorageError(
                 f"{self.path}: {error.strerror}. What was recorded is intact; free space and run the command again."
             ) from error
+        self._end = start + len(line)
         self._places[key] = (start + START, start + len(line) - 2)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """A write may take only a part, e.g. at a file size limit; then the rest fails and says why."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -31,6 +31,11 @@ class RunFolder:
         if rubrics:
             self._write("rubric.yaml", rubrics)
 
+    def rename(self, record: RunRecord, summary: Summary) -> None:
+        """A finished run under another name or with other tags."""
+        self._write("record.json", _pretty(record))
+        self.finish(summary)
+
     def climbed(self, solution: Solution) -> None:
         """Write one climb's attempts; a resumed run writes the same bytes again."""
         folder = f"instances/{solution.instance_id}"

@@ -1,8 +1,9 @@
 """Prompts from Jinja2 templates: task, context, and what the earlier attempts got wrong."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -13,6 +14,22 @@ from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import Feedback, tell
 from evalkit.core.ladder import Step
 from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a template may see of an instance: not its tests, nor its known-good answers."""
+
+    id: str
+    prompt: str
+    answer: str
+    tags: tuple[str, ...]
+    difficulty: str
+    metadata: Mapping[str, Any]
+
+
+def _shown(instance: Instance) -> Shown:
+    return Shown(**{one.name: getattr(instance, one.name) for one in fields(Shown)})
 
 
 @dataclass
@@ -48,7 +65,7 @@ class TemplateStrategy:
         chosen = choose(self.context, instance.files, step.settings, self.count_tokens)
         asked = [attempt for attempt in history if not attempt.skipped]
         names = {
-            "instance": instance,
+            "instance": _shown(instance),
             "form": form(instance.answer),
             "files": chosen.files,
             "feedback": told.lines,

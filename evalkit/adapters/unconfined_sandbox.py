@@ -8,12 +8,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
 
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Execution, Job, Limits
+from evalkit.run.limited import Limited
 from evalkit.run.watch import Watch
 
 PREFIX = "evalkit-unconfined-"
@@ -31,38 +32,17 @@ os.execvp(sys.argv[5], sys.argv[5:])
 
 
 @dataclass
-class UnconfinedSandbox:
-    """A temporary folder, limits of the operating system, and nothing else. Settings as in BubblewrapSandbox.
+class UnconfinedSandbox(Limited):
+    """A temporary folder, limits of the operating system, and nothing else; settings as in `Limited`.
 
     The number of processes and the size of the folder are not limited here: the kernel counts them for the
     whole user.
     """
 
-    seconds: float = 10.0
-    memory_mb: int = 512
-    processes: int = 32
-    file_mb: int = 16
-    scratch_mb: int = 64
-    output_kb: int = 256
-    concurrency: int = 2
-    _slots: asyncio.Semaphore = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Refuse limits under which nothing can run. Raises ValueError."""
-        for name in (*Limits.__dataclass_fields__, "concurrency"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be more than 0")
-        self._slots = asyncio.Semaphore(self.concurrency)
-
     @property
     def confined(self) -> bool:
         """A candidate can do here what you can do."""
         return False
-
-    @property
-    def limits(self) -> Limits:
-        """What a job gets that asks for nothing else."""
-        return Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
 
     async def run(self, job: Job) -> Execution:
         """Run the job to its end or its limits. Raises SandboxError if it could not be run."""

@@ -27,7 +27,7 @@ INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code (docs/exit-codes.md)."""
+    """Run one command; returns its exit code (the README lists them)."""
     args = list(sys.argv[1:] if argv is None else argv)
     # Both are read when the libraries are imported; see docs/decisions/0004-quiet-libraries.md.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise ConfigError(f"compare {args.a} {args.b}: {error}") from error
     if args.format == "json":
-        print(json.dumps(_json(a, b, found), indent=2))
+        print(json.dumps(_json(a, b, found, allow_simulated=args.allow_simulated), indent=2))
     else:
         _print(a, b, found)
     return 0
@@ -59,6 +59,11 @@ def summary_of(name: str) -> Summary:
 def _refuse(a: Summary, b: Summary, *, shared_only: bool, simulated: bool) -> None:
     if a.simulated != b.simulated and not simulated:
         raise ConfigError("one run is simulated and the other is live; --allow-simulated compares them all the same")
+    if any(row.epoch > 1 for one in (a, b) for row in one.instances):
+        raise ConfigError(
+            "repeats of an instance are not independent, and this test takes pairs for independent: "
+            "compare runs with epochs=1"
+        )
     if a.dataset.digest != b.dataset.digest and not shared_only:
         raise ConfigError("the runs are on different datasets; --shared-only compares the instances they share")
     if _all(a) != _all(b) and not shared_only:
@@ -80,25 +85,23 @@ def _print(a: Summary, b: Summary, found: Paired) -> None:
 
     rows = [
         {
-            "side": side,
-            "run": f"{one.name} {one.key}" + (" [simulated]" if one.simulated else ""),
+            "run": f"{side}: {one.name}" + (" [simulated]" if one.simulated else ""),
             "solved": f"{one.counts['solved']} of {one.counts['solved'] + one.counts['unsolved']}",
             "rate": rate(one.solved_rate),
             "attempts": one.attempts["mean"],
-            "rungs": ", ".join(f"{rung.name} {rung.solved}/{rung.attempts}" for rung in one.by_rung),
-            "seconds": one.wall_seconds,
+            "rungs": ", ".join(f"{rung.name}\u00a0{rung.solved}/{rung.attempts}" for rung in one.by_rung),
+            "seconds": round(one.wall_seconds),
             "tokens": _tokens(one),
             "cost": money(one.cost_usd),
         }
         for side, one in (("A", a), ("B", b))
     ]
     columns = {
-        "side": "",
         "run": "run",
         "solved": "solved",
         "rate": "rate (95 %)",
         "attempts": "attempts",
-        "rungs": "by rung: solved/attempts",
+        "rungs": "solved/attempts by rung",
         "seconds": "seconds",
         "tokens": "tokens",
         "cost": "cost",
@@ -125,7 +128,7 @@ def _tokens(summary: Summary) -> str:
     )
 
 
-def _json(a: Summary, b: Summary, found: Paired) -> dict[str, Any]:
+def _json(a: Summary, b: Summary, found: Paired, *, allow_simulated: bool) -> dict[str, Any]:
     flips = [(name, True, False) for name in found.only_a] + [(name, False, True) for name in found.only_b]
     difference = None if a.cost_usd is None or b.cost_usd is None else b.cost_usd - a.cost_usd
     comparison = {
@@ -144,4 +147,4 @@ def _json(a: Summary, b: Summary, found: Paired) -> dict[str, Any]:
         "flips": [{"instance_id": name.rpartition("#")[0], "a": one, "b": other} for name, one, other in flips],
     }
     runs = [{"id": one.key, "name": one.name, "solved_rate": msgspec.to_builtins(one.solved_rate)} for one in (a, b)]
-    return {"runs": runs, "comparisons": [comparison]}
+    return {"runs": runs, "comparisons": [comparison], "allow_simulated": allow_simulated}

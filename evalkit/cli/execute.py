@@ -1,10 +1,12 @@
 """A run from its wired config to its summary: preflight, climbs, folder, tracker."""
 
+import asyncio
 import json
 import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -20,9 +22,10 @@ from evalkit.core.ports import RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.places import home, mlruns
 from evalkit.run.evaluate import Climb, Evaluation, Plan
-from evalkit.run.preflight import preflight, quarantine
+from evalkit.run.preflight import preflight, quarantine, rehearse
 from evalkit.wiring import Wired
 
+SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")
 PINNED = (
     "hydra-core",
     "omegaconf",
@@ -47,14 +50,28 @@ class Session:
         self.where = _short(wired)
 
     def finished(self) -> Summary | None:
-        """The summary, if the run is complete already."""
+        """The summary, if the run is complete already; a new name, sweep or tracker of it is made known."""
         summary = self._folder.summary()
-        return summary if summary is not None and summary.status == "complete" else None
+        if summary is None or summary.status != "complete":
+            return None
+        tags = {**summary.tags, **self._tags}
+        if (summary.name, summary.tags) == (self._wired.name, tags):
+            return summary
+        summary = replace(summary, name=self._wired.name, tags=tags)
+        record = replace(self._record(), tags={**self._run_tags(), **tags})
+        self._folder.rename(record, summary)
+        self._wired.tracker.start(record)
+        if late := self._wired.tracker.finish(summary):
+            print(f"evalkit: {late}", file=sys.stderr)
+        return summary
 
     async def run(self) -> Summary:
         """Preflight, then climb; what was recorded stays, however this ends."""
         wired = self._wired
         await preflight(wired.models, wired.sandbox, wired.verifier, wired.instances)
+        rehearse(wired.strategy, wired.settings.ladder, wired.instances[0])
+        if not wired.sandbox.confined:
+            print("UNCONFINED: candidates run with your rights, files and network; the run is tagged", file=sys.stderr)
         journal = JsonlJournal(wired.folder / "journal.jsonl", wired.key)
         try:
             unhealthy = await self._quarantine()
@@ -67,7 +84,8 @@ class Session:
         wired = self._wired
         if not wired.settings.preflight:
             return {}
-        cache = HealthCache(mlruns() / "health.jsonl", json.dumps([wired.config["verifier"], __version__]))
+        judging = [wired.config["verifier"], wired.config["sandbox"], wired.shared_rubric and str(wired.shared_rubric)]
+        cache = HealthCache(mlruns() / "healthy.txt", json.dumps([judging, __version__]))
         found = await quarantine(wired.instances, wired.verifier, cache, concurrency=2)
         for name, why in found.items():
             print(f"quarantined: {name}: {why}", file=sys.stderr)
@@ -84,17 +102,19 @@ class Session:
         climb = Climb(settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal)
         with progress(record.climbs, self.where) as bar:
             evaluation = Evaluation(plan, climb, [self._folder, tracker, bar])
-            interrupted = True
+            cut_short = ""
             try:
                 await evaluation.run()
-                interrupted = False
+            except asyncio.CancelledError:
+                cut_short = "interrupted; the same command continues"
+                raise
+            except Exception as error:
+                cut_short = f"ended by an error: {error}"
+                raise
             finally:
-                summary = evaluation.summary(
-                    self._facts(record),
-                    since=self._since,
-                    earlier_seconds=earlier.wall_seconds if earlier else 0.0,
-                    interrupted=interrupted,
-                )
+                wall = earlier.wall_seconds if earlier else 0.0
+                facts = self._facts(record)
+                summary = evaluation.summary(facts, since=self._since, earlier_seconds=wall, cut_short=cut_short)
                 self._folder.finish(summary)
                 late = tracker.finish(summary)
         if late:
@@ -161,19 +181,13 @@ def _yaml(config: Mapping[str, Any]) -> str:
 
 def _rubrics(wired: Wired) -> str:
     """The rules that this run's instances were judged by, as YAML."""
+    judging = {instance.id: instance.rubric for instance in wired.instances} | {"every instance": wired.shared_rubric}
     rules = {
-        instance.id: [
-            {
-                "id": rule.id,
-                "kind": rule.kind,
-                "message": rule.message,
-                "required": rule.required,
-                "weight": rule.weight,
-            }
-            for rule in instance.rubric.rules
+        name: [
+            {key: getattr(rule, key) for key in ("id", "kind", "message", "required", "weight")} for rule in one.rules
         ]
-        for instance in wired.instances
-        if instance.rubric is not None
+        for name, one in judging.items()
+        if one is not None
     }
     return yaml.safe_dump(rules, sort_keys=False, allow_unicode=True) if rules else ""
 

@@ -35,14 +35,17 @@ class Composed:
 
 
 class UserFirst(SearchPathPlugin):
-    """Lets EVALKIT_HOME/conf go before the installed conf, and finds sweeps/ of both."""
+    """Lets EVALKIT_HOME/conf go before the installed conf; with_sweeps, finds sweeps/ of both."""
+
+    with_sweeps = False  # Hydra makes the instance, hence an attribute of the class
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Called by Hydra when it sets its search path up."""
         for path in folders("conf"):
             if path != installed("conf"):
                 search_path.prepend("evalkit-home", f"file://{path}")
-        for path in folders("sweeps"):
+        # A search path is a whole folder, here the user's own: Hydra's --help and --info would look through all of it.
+        for path in folders("sweeps") if self.with_sweeps else []:
             search_path.append("evalkit-sweeps", f"file://{path.parent}")
 
 
@@ -64,7 +67,7 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> in
             if HydraConfig.get().mode is RunMode.MULTIRUN:
                 print(f"evalkit: {error}", file=sys.stderr)
 
-    _register()
+    _register(with_sweeps=any(argument.startswith("+sweeps=") for argument in argv))
     saved = sys.argv
     sys.argv = [prog, *argv]
     # Without it Hydra catches what a job raises, prints a traceback and exits with 1.
@@ -82,7 +85,7 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> in
 
 def composed(overrides: Sequence[str]) -> Composed:
     """Compose a config outside a Hydra application. Raises ConfigError for what Hydra refuses."""
-    _register()
+    _register(with_sweeps=True)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(installed("conf"))):
@@ -93,7 +96,8 @@ def composed(overrides: Sequence[str]) -> Composed:
         raise ConfigError(explain(error)) from error
 
 
-def _register() -> None:
+def _register(*, with_sweeps: bool) -> None:
+    UserFirst.with_sweeps = with_sweeps
     Plugins.instance().register(UserFirst)
 
 

@@ -13,6 +13,8 @@ def show(summary: Summary, where: str) -> None:
     """Print a run's outcome to stdout."""
     console = Console()
     mark = "  [simulated: no live model answered]" if summary.simulated else ""
+    if summary.tags.get("evalkit.sandbox") == "unconfined":
+        mark += "  [unconfined: candidates ran without a sandbox]"
     console.print(Text(f"{summary.name}  {where}{mark}", style="bold"))
     console.print(Text(_first_line(summary)))
     console.print(Text(_second_line(summary)))

@@ -8,27 +8,30 @@ from evalkit.places import mlruns
 
 
 def run_folder(name: str) -> Path:
-    """The folder of a run: by its path, its key or a unique prefix of it, or its name (the newest of that name).
+    """The folder of a run: by its path, its name (the newest of that name), its key, its MLflow id, or a prefix.
 
     Raises ConfigError that lists what there is.
     """
     if (Path(name) / "journal.jsonl").is_file():
         return Path(name)
-    found = {path: _name(path) for path in (mlruns() / "runs").glob("*/") if (path / "journal.jsonl").is_file()}
-    by_key = [path for path in found if path.name.startswith(name)]
-    if len(by_key) == 1:
-        return by_key[0]
-    named = sorted((path for path, given in found.items() if given == name), key=lambda path: path.stat().st_mtime)
+    found = [path for path in (mlruns() / "runs").glob("*/") if (path / "journal.jsonl").is_file()]
+    named = [path for path in found if _told(path, "record.json", "name") == name]
     if named:
-        return named[-1]
-    if by_key:
-        raise ConfigError(f"{name!r} is the start of {len(by_key)} runs: {', '.join(path.name for path in by_key)}")
-    known = ", ".join(f"{path.name} ({given})" for path, given in found.items()) or "none yet"
+        return max(named, key=lambda path: path.stat().st_mtime)
+    begun = [
+        path for path in found if path.name.startswith(name) or _told(path, "published.json", "run_id").startswith(name)
+    ]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise ConfigError(f"{name!r} is the start of {len(begun)} runs: {', '.join(path.name for path in begun)}")
+    known = ", ".join(f"{path.name} ({_told(path, 'record.json', 'name')})" for path in found) or "none yet"
     raise ConfigError(f"no run {name!r} in {mlruns() / 'runs'}; there: {known}")
 
 
-def _name(path: Path) -> str:
+def _told(path: Path, file: str, key: str) -> str:
+    """What one of a run's JSON files says; empty where it says nothing."""
     try:
-        return str(json.loads((path / "record.json").read_text())["name"])
+        return str(json.loads((path / file).read_text())[key])
     except (OSError, ValueError, KeyError):
         return ""

@@ -75,7 +75,8 @@ def form(answer: str) -> str:
 def blocks(text: str) -> list[Block]:
     """All fenced code blocks, in order; an unclosed last one reaches to the end."""
     return [
-        Block(_language(match["language"]), match["body"], closed=bool(match["end"])) for match in FENCE.finditer(text)
+        Block(_language(match["language"]), match["body"], closed=bool(match["end"]))
+        for match in FENCE.finditer(text.replace("\r\n", "\n"))
     ]
 
 

@@ -23,7 +23,7 @@ def digest(instances: Iterable[Instance]) -> str:
         total.update(_encoder.encode(replace(instance, rubric=None)))
         rubric = instance.rubric
         if rubric is not None:
-            known = rubrics.get(id(rubric)) or rubrics.setdefault(id(rubric), _rubric_digest(rubric))
+            known = rubrics.get(id(rubric)) or rubrics.setdefault(id(rubric), rubric_digest(rubric))
             total.update(known.encode())
         total.update(b"\n")
     return total.hexdigest()
@@ -34,7 +34,8 @@ def canonical(content: Any) -> str:
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _rubric_digest(rubric: Rubric) -> str:
+def rubric_digest(rubric: Rubric) -> str:
+    """64 hex digits over all that a rubric says."""
     return sha256(canonical(_plain(rubric)).encode()).hexdigest()
 
 

@@ -45,7 +45,8 @@ def tell(settings: Feedback, history: Sequence[Attempt], count_tokens: Callable[
     lines = list(dict.fromkeys(finding.message for finding in _findings(settings, history)))
     if not lines:
         return Told()
-    empty = history[-1].verdict.failure is Failure.EMPTY_RESPONSE
+    asked = [attempt for attempt in history if not attempt.skipped]
+    empty = asked[-1].verdict.failure is Failure.EMPTY_RESPONSE
     room = settings.tokens_after_empty if empty else settings.tokens
     kept: list[str] = []
     for position, line in enumerate(lines):

@@ -126,14 +126,21 @@ def next_step(
         on_rung = 1 + sum(attempt.rung == name for attempt in history)
         step = Step(name, len(history) + 1, on_rung, rung)
         prompt = ask(step)
-        if not _asked_before(rung, name, prompt, history):
+        if not _asked_before(ladder, rung, prompt, history):
             return Try(name, step.number, on_rung, rung, prompt)
     return Stop("ladder_exhausted" if made else "no_model")
 
 
 def policy(on: dict[str, str]) -> dict[Failure, Then]:
-    """Read a policy as settings word it. Raises ValueError that names the nearest valid word."""
-    return {_word(Failure, key, "failure class"): _word(Then, value, "policy") for key, value in on.items()}
+    """Read a policy as settings word it. Raises ValueError that names the nearest valid word.
+
+    Outages have no policy: they leave the instance unfinished, whatever the ladder (invariant 1).
+    """
+    read = {_word(Failure, key, "failure class"): _word(Then, value, "policy") for key, value in on.items()}
+    for failure in read:
+        if failure.is_outage:
+            raise ValueError(f"{str(failure)!r} is an outage, which leaves an instance unfinished; it has no policy")
+    return read
 
 
 def _then(ladder: Ladder, last: "Attempt") -> Then:
@@ -156,11 +163,17 @@ def _rungs_from(ladder: Ladder, history: "Sequence[Attempt]") -> list[str]:
     return names[here if stay else here + 1 :]
 
 
-def _asked_before(rung: Rung, name: str, prompt: "Prompt", history: "Sequence[Attempt]") -> bool:
-    """Whether this model answered this prompt already and would, greedily, give the same answer."""
+def _asked_before(ladder: Ladder, rung: Rung, prompt: "Prompt", history: "Sequence[Attempt]") -> bool:
+    """Whether this model, set alike, answered this prompt already and would, greedily, give the same answer."""
     if rung.temperature > 0:
         return False
-    return any(attempt.rung == name and attempt.prompt.digest == prompt.digest for attempt in history)
+    asked = (ladder.rungs[attempt.rung] for attempt in history if attempt.prompt.digest == prompt.digest)
+    return any(_asks_alike(rung, other) for other in asked)
+
+
+def _asks_alike(one: Rung, other: Rung) -> bool:
+    settings = ("model", "api_base", "temperature", "max_tokens", "context_tokens", "params")
+    return all(getattr(one, name) == getattr(other, name) for name in settings)
 
 
 def _at_least(key: str, value: float, least: float) -> None:

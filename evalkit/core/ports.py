@@ -130,7 +130,7 @@ class Reply:
     finish_reason: str = "stop"
     tokens_prompt: int | None = None
     tokens_completion: int | None = None
-    seconds: float | None = None
+    seconds: float | None = field(default=None, compare=False)
 
 
 class Generator(Protocol):

@@ -3,19 +3,17 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from evalkit.core.errors import InfrastructureError, StorageError
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder
-from evalkit.core.ports import Journal, Model, Observer, Strategy, Verifier
+from evalkit.core.ports import Model, Observer, Strategy, Verifier
 from evalkit.core.summary import Facts, Summary, Tally
-from evalkit.core.types import Attempt, Completion, Instance, Solution, Status
+from evalkit.core.types import Attempt, Instance, Solution, Status
+from evalkit.run.records import Metered, NotRecorded, OnlyRecorded, Searchable
 from evalkit.run.solve import solve
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Climb:
     models: Mapping[str, Model]
     strategy: Strategy
     verifier: Verifier
-    journal: Journal
+    journal: Searchable
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,12 @@ class Evaluation:
     def __init__(self, plan: Plan, climb: Climb, observers: Sequence[Observer]) -> None:
         self._plan = plan
         self._tally = Tally(climb.ladder)
-        self._climb = replace(climb, journal=_Metered(climb.journal, self._tally.spend))
+        self._journal = climb.journal
+        self._climb = replace(climb, journal=Metered(climb.journal, self._tally.spend))
         self._observers = observers
         self._todo = self._climbs()
         self._alarm = _Alarm(plan.identical_errors)
-        self._started: set[tuple[str, int]] = set()
+        self._ended: set[tuple[str, int]] = set()
 
     async def run(self) -> None:
         """Climb until all is done or the alarm rings. Raises StorageError where nothing can be recorded."""
@@ -61,28 +60,28 @@ class Evaluation:
                     workers.create_task(self._work())
         except* Exception as group:  # noqa: BLE001  unwraps the group; nothing is swallowed
             raise _first(group) from None
+        finally:
+            await self._recall()
 
-    def summary(
-        self, facts: Facts, *, since: float, earlier_seconds: float = 0.0, interrupted: bool = False
-    ) -> Summary:
-        """What came of it so far. Climbs never begun are unfinished too."""
+    async def _recall(self) -> None:
+        """Add what the journal holds of climbs that this session did not come to; asks nobody anything."""
+        recorded = replace(self._climb, journal=Metered(OnlyRecorded(self._journal), self._tally.spend))
         for instance, epoch in self._climbs():
-            if (instance.id, epoch) not in self._started:
-                why = "not begun: the run was interrupted" if interrupted else "not begun: the run stopped before it"
-                self._tally.add(Solution(instance.id, epoch, Status.UNFINISHED, "not_begun", error=why))
-        status, why = self._status(interrupted=interrupted)
+            if (instance.id, epoch) not in self._ended:
+                self._tally.add(await self._solve(instance, epoch, recorded))
+
+    def summary(self, facts: Facts, *, since: float, earlier_seconds: float = 0.0, cut_short: str = "") -> Summary:
+        """What came of it so far. `cut_short` says why the run ended before its end, if it did."""
+        status, why = self._status(cut_short)
         wall = earlier_seconds + time.perf_counter() - since
         return self._tally.summary(facts, status=status, why=why, wall_seconds=wall)
 
-    def _status(self, *, interrupted: bool) -> tuple[str, str]:
+    def _status(self, cut_short: str) -> tuple[str, str]:
         unfinished = self._tally.counts[Status.UNFINISHED]
         if self._alarm.rang:
-            return (
-                "stopped",
-                f"stopped: the same error {self._plan.identical_errors} times in a row: {self._alarm.error}",
-            )
-        if interrupted:
-            return "paused", "interrupted; the same command continues"
+            return "stopped", f"the same error {self._plan.identical_errors} times in a row: {self._alarm.error}"
+        if cut_short:
+            return "paused", cut_short
         if unfinished:
             return "unfinished", f"{unfinished} unfinished; the same command tries them again"
         return "complete", ""
@@ -95,18 +94,14 @@ class Evaluation:
         for instance, epoch in self._todo:
             if self._alarm.rang:
                 return
-            self._started.add((instance.id, epoch))
-            try:
-                solution = await self._solve(instance, epoch)
-            except asyncio.CancelledError:
-                self._started.discard((instance.id, epoch))
-                raise
+            solution = await self._solve(instance, epoch, self._climb)
+            self._ended.add((instance.id, epoch))
             self._alarm.hear(solution)
             self._tally.add(solution)
             for observer in self._observers:
                 observer.climbed(solution)
 
-    async def _solve(self, instance: Instance, epoch: int) -> Solution:
+    async def _solve(self, instance: Instance, epoch: int, climb: Climb) -> Solution:
         if (why := self._plan.quarantined.get(instance.id)) is not None:
             return Solution(instance.id, epoch, Status.QUARANTINED, "quarantined", error=why)
         history: list[Attempt] = []
@@ -115,31 +110,19 @@ class Evaluation:
                 instance,
                 epoch,
                 history,
-                self._climb.ladder,
-                self._climb.max_attempts,
-                models=self._climb.models,
-                strategy=self._climb.strategy,
-                verifier=self._climb.verifier,
-                journal=self._climb.journal,
+                climb.ladder,
+                climb.max_attempts,
+                models=climb.models,
+                strategy=climb.strategy,
+                verifier=climb.verifier,
+                journal=climb.journal,
             )
+        except NotRecorded as error:
+            return Solution(instance.id, epoch, Status.UNFINISHED, "not_begun", tuple(history), error=str(error))
         except StorageError:  # nothing more can be recorded: going on would lose what is paid for
             raise
         except InfrastructureError as error:
             return Solution(instance.id, epoch, Status.UNFINISHED, "outage", tuple(history), error.failure, str(error))
-
-
-class _Metered:
-    """A journal that lets every completion be counted, also those of climbs that are never finished."""
-
-    def __init__(self, inner: Journal, spend: Callable[[Completion], None]) -> None:
-        self._inner = inner
-        self._spend = spend
-
-    async def once(self, key: str, kind: type[T], effect: Callable[..., Awaitable[T]], *args: object) -> T:
-        value = await self._inner.once(key, kind, effect, *args)
-        if isinstance(value, Completion):
-            self._spend(value)
-        return value
 
 
 class _Alarm:

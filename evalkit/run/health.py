@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 
+from evalkit.core.errors import GraderError
 from evalkit.core.ports import Verifier
 from evalkit.core.types import Candidate, Instance, Verdict
 
@@ -11,13 +12,17 @@ async def health(instance: Instance, verifier: Verifier, *, thorough: bool = Tru
     """What is wrong with the instance, one line a fault; empty if it is healthy.
 
     Thorough: every good answer must pass and every bad one fail; else the first good one stands for all.
-    Raises what the verifier raises when it cannot judge: an outage is no fault of the instance.
+    Raises SandboxError where nothing can be judged: an outage is no fault of the instance.
     """
     if missing := verifier.covers(instance):
         return (missing,)
     faults = []
     for what, text, expected in _proofs(instance, thorough=thorough):
-        verdict = await verifier.verify(instance, _candidate(instance, text))
+        try:
+            verdict = await verifier.verify(instance, _candidate(instance, text))
+        except GraderError as error:  # a grader that breaks on its own instance is that instance's fault
+            faults.append(f"{what} cannot be judged: {error}")
+            continue
         if verdict.accepted and not expected:
             faults.append(f"{what} is accepted")
         elif expected and not verdict.accepted:

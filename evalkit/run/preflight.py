@@ -1,24 +1,26 @@
 """Before the first call: is everything there, and is every instance fit to be asked?"""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from evalkit.core.errors import ConfigError, EvalkitError, InfrastructureError
-from evalkit.core.ports import Model, Sandbox, Verifier
-from evalkit.core.types import Instance
-from evalkit.run.health import health
+from evalkit.core.failure import Failure
+from evalkit.core.ladder import Ladder, Step
+from evalkit.core.ports import Model, Sandbox, Strategy, Verifier
+from evalkit.core.types import Attempt, Candidate, Completion, Finding, Instance, Verdict
+from evalkit.run.health import check_all
 
 
 class Remembered(Protocol):
-    """What is known of instances' health from before."""
+    """Which instances were proven healthy before."""
 
-    def get(self, instance: Instance) -> tuple[str, ...] | None:
-        """The faults found, or None if it was never looked at."""
+    def healthy(self, instance: Instance) -> bool:
+        """Whether it was proven already."""
         ...
 
-    def put(self, instance: Instance, faults: tuple[str, ...]) -> None:
-        """Remember."""
+    def note(self, instances: Iterable[Instance]) -> None:
+        """Remember that these are healthy."""
         ...
 
 
@@ -36,23 +38,30 @@ async def preflight(
         raise ConfigError("nothing was started:\n" + "\n".join(f"  {fault}" for fault in faults[:20]))
 
 
+def rehearse(strategy: Strategy, ladder: Ladder, instance: Instance) -> None:
+    """Write a first prompt and one after a rejected answer, so that a template's fault costs nothing.
+
+    Raises ConfigError where the strategy cannot.
+    """
+    name, rung = next(iter(ladder.rungs.items()))
+    finding = Finding("rehearsal", "Mend this.")
+    first = strategy.prompt(instance, [], 1, Step(name, 1, 1, rung))
+    verdict = Verdict(accepted=False, failure=Failure.RULE_VIOLATION, findings=(finding,))
+    attempt = Attempt(1, name, 1, first, Completion("an answer"), Candidate("an answer"), verdict)
+    strategy.prompt(instance, [attempt], 1, Step(name, 2, 2, rung))
+
+
 async def quarantine(
     instances: Sequence[Instance], verifier: Verifier, remembered: Remembered, *, concurrency: int
 ) -> dict[str, str]:
-    """The unhealthy instances by id, with the reason (invariant 5). Instances without `good` are not proven."""
-    gate = asyncio.Semaphore(concurrency)
+    """The unhealthy instances by id, with the reason (invariant 5).
 
-    async def look(instance: Instance) -> tuple[str, tuple[str, ...]]:
-        faults = remembered.get(instance)
-        if faults is None:
-            async with gate:
-                faults = await health(instance, verifier, thorough=False)
-            remembered.put(instance, faults)
-        return instance.id, faults
-
-    async with asyncio.TaskGroup() as group:
-        looks = [group.create_task(look(instance)) for instance in instances if instance.good]
-    return {name: "; ".join(faults) for name, faults in (task.result() for task in looks) if faults}
+    Only health is remembered: what failed once, e.g. by a time-out on a busy machine, is looked at again.
+    """
+    unknown = [instance for instance in instances if not remembered.healthy(instance)]
+    faults = await check_all(unknown, verifier, concurrency, thorough=False)
+    remembered.note(instance for instance in unknown if instance.id not in faults)
+    return {name: "; ".join(lines) for name, lines in faults.items()}
 
 
 async def _check(name: str, model: Model) -> str:

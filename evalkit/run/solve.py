@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
+from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder, Try, next_step
 from evalkit.core.ports import Journal, Model, Strategy, Verifier
 from evalkit.core.types import Attempt, Completion, Instance, Solution, Status, Verdict
@@ -28,15 +29,18 @@ async def solve(
     """
     ask = partial(strategy.prompt, instance, history, epoch)
     while isinstance(step := next_step(ladder, max_attempts, history, ask), Try):
-        key = f"{instance.id}/{epoch}/{step.number}"
+        # Rung and prompt are part of the key: what was asked otherwise is never recalled as the answer to this.
+        key = f"{instance.id}/{epoch}/{step.number}/{step.rung}/{step.prompt.digest}"
         completion = await journal.once(f"{key}/completion", Completion, models[step.rung].complete, step.prompt)
         candidate = strategy.candidate(instance, completion)
         verdict = await journal.once(f"{key}/verdict", Verdict, verifier.verify, instance, candidate)
         history.append(Attempt(step.number, step.rung, step.on_rung, step.prompt, completion, candidate, verdict))
-    return Solution(instance.id, epoch, _status(history, step.reason), step.reason, tuple(history))
+    return _solution(instance.id, epoch, step.reason, history)
 
 
-def _status(history: list[Attempt], reason: str) -> Status:
-    if reason == "no_model":  # every rung was unavailable: nothing is known of the models
-        return Status.UNFINISHED
-    return Status.SOLVED if history and history[-1].verdict.accepted else Status.UNSOLVED
+def _solution(name: str, epoch: int, reason: str, history: list[Attempt]) -> Solution:
+    if all(attempt.skipped for attempt in history):  # no rung could be asked: nothing is known of the models
+        error = history[-1].completion.detail if history else reason
+        return Solution(name, epoch, Status.UNFINISHED, reason, tuple(history), Failure.MODEL_UNAVAILABLE, error)
+    status = Status.SOLVED if history[-1].verdict.accepted else Status.UNSOLVED
+    return Solution(name, epoch, status, reason, tuple(history))

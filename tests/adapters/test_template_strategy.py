@@ -69,6 +69,7 @@ def test_the_same_inputs_make_the_same_prompt_and_who_asks_is_no_part_of_the_dig
     ("template", "says"),
     [
         ("{{ instance.promt }}", "no attribute 'promt'"),
+        ("{{ instance.good[0] }}", "no attribute 'good'"),
         ("{{ nothing }}", "'nothing' is undefined"),
         ("{% if %}", "template is wrong"),
     ],

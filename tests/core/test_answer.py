@@ -25,6 +25,7 @@ PYTHON = f"{TICKS}python\ndef f():\n    return 1\n{TICKS}"
         ("code:python", f"~~~~python\na = '''\n{TICKS}\n'''\n~~~~", f"a = '''\n{TICKS}\n'''\n"),
         ("code:sql", f"{TICKS}sqlite\nSELECT 1\n{TICKS}", "SELECT 1\n"),
         ("completion:python", "    return 1\n", "    return 1\n"),
+        ("code:python", f"{TICKS}python\r\na = 1\r\n{TICKS}\r\nThat is it.", "a = 1\n"),
         ("completion:python", PYTHON, "def f():\n    return 1\n"),
         ("json", '{"a": 1}', '{"a": 1}'),
         ("json", f'{TICKS}json\n{{"a": 1}}\n{TICKS}', '{"a": 1}\n'),

@@ -68,6 +68,11 @@ def test_invariant_6_the_same_prompt_to_the_same_model_at_temperature_0_is_not_a
     assert next_step(alone, 10, [attempt(1, "small")], same) == Stop("ladder_exhausted")
 
 
+def test_invariant_6_holds_for_the_same_model_on_another_rung():
+    twice = Ladder({"one": Rung("scripted/x"), "two": Rung("scripted/x"), "other": Rung("scripted/y")})
+    assert where(next_step(twice, 10, [attempt(1, "one")], same)) == ("other", 2, 1)
+
+
 def test_above_temperature_0_the_same_prompt_may_be_asked_again():
     warm = Ladder({"small": Rung("scripted/x", attempts=3, temperature=0.7)})
     assert where(next_step(warm, 10, [attempt(1, "small")], same)) == ("small", 2, 2)
@@ -94,6 +99,7 @@ def test_the_policy_by_failure_class_is_settings_and_a_rungs_own_goes_before_the
         ({"temperature": -1}, "temperature is -1"),
         ({"on": {"empty_respons": "retry"}}, "did you mean 'empty_response'"),
         ({"on": {"empty_response": "escalat"}}, "did you mean 'escalate'"),
+        ({"on": {"rate_limit": "escalate"}}, "it has no policy"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_with_the_nearest_word(settings, says):

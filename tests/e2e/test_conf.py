@@ -119,14 +119,40 @@ def test_all_faults_of_a_config_are_named_at_once():
     assert all(name in str(caught.value) for name in ("epoch", "seed", "context.tokens", "verifier.timeot_s"))
 
 
-@pytest.mark.parametrize("other", ["max_attempts=3", "seed=1", "context.tokens=7", "ladder=single", "sample.size=3"])
+OTHER = ["max_attempts=3", "seed=1", "context.tokens=7", "ladder=single", "sample.size=3", "preflight=false"]
+
+
+@pytest.mark.parametrize("other", OTHER)
 def test_what_is_computed_names_the_run(other):
     assert wired(other).key != wired().key
 
 
-@pytest.mark.parametrize("same", ["limits.concurrency=3", "name=other", "tracker=none", "retry.attempts=9"])
+@pytest.mark.parametrize(
+    "same", ["limits.concurrency=3", "name=other", "tracker=none", "retry.attempts=9", "sandbox.concurrency=1"]
+)
 def test_how_it_is_computed_does_not(same):
     assert wired(same).key == wired().key
+
+
+def test_the_order_of_the_rungs_names_the_run_too(tmp_path):
+    folder = tmp_path / "conf" / "ladder"
+    folder.mkdir(parents=True)
+    for name, order in (("up", "ab"), ("down", "ba")):
+        rungs = ", ".join(f"{one}: {{model: local/{tmp_path}/{one}.gguf}}" for one in order)
+        (folder / f"{name}.yaml").write_text(f"rungs: {{{rungs}}}\n")
+    for one in "ab":
+        (tmp_path / f"{one}.gguf").write_bytes(b"GGUF")
+    assert wired("ladder=up").key != wired("ladder=down").key
+
+
+def test_a_shared_rubrics_content_names_the_run(tmp_path):
+    path = tmp_path / "rubrics" / "mine.yaml"
+    path.parent.mkdir()
+    keys = set()
+    for word in ("yes", "no"):
+        path.write_text(f"name: mine\nrules: [{{id: r, kind: regex, pattern: '{word}', message: m}}]\n")
+        keys.add(wired("verifier.rubric=mine").key)
+    assert len(keys) == 2
 
 
 def test_a_multirun_calls_the_job_once_a_cell_and_returns_the_worst_code(capsys):

@@ -159,7 +159,7 @@ def test_ctrl_c_stops_with_130_and_the_same_command_continues(home):
         assert sum(server.answered.values()) <= 12 + 4
 
 
-def test_no_file_holds_the_key_also_where_the_server_repeats_it(home):
+def test_invariant_12_no_file_holds_the_key_also_where_the_server_repeats_it(home):
     with serving() as server:
         server.broken = {"i1"}
         server.says = f"bad key Bearer {SECRET}"
@@ -238,6 +238,41 @@ def test_invariant_5_an_instance_whose_good_answer_fails_is_quarantined_and_show
     assert "quarantined: i0" in found.stderr
     assert "not counted: 1 quarantined" in found.stdout
     assert home.summary()["counts"] == {"solved": 3, "unsolved": 1, "unfinished": 0, "quarantined": 1}
+
+
+def test_invariant_11_a_run_without_a_sandbox_says_so_and_is_tagged(home, scripted):
+    found = home.evalkit("run", *scripted, "sandbox=unconfined")
+    assert "UNCONFINED" in found.stderr
+    assert "unconfined" in found.stdout
+    record = json.loads((home.runs[0] / "record.json").read_text())
+    assert record["tags"]["evalkit.sandbox"] == "unconfined"
+
+
+def test_invariant_8_a_simulated_run_is_not_compared_with_a_live_one_unless_asked_for(home, scripted):
+    home.evalkit("run", *scripted, "name=scripted", "tracker=none")
+    with serving() as server:
+        home.evalkit("run", *remote(home, 5, server), "name=live", "tracker=none")
+    refused = home.evalkit("compare", "scripted", "live")
+    assert (refused.returncode, "simulated" in refused.stderr) == (2, True)
+    allowed = json.loads(home.evalkit("compare", "scripted", "live", "--allow-simulated", "--format", "json").stdout)
+    assert allowed["allow_simulated"] is True
+
+
+def test_a_finished_run_takes_another_name_without_being_run_again(home, scripted):
+    home.evalkit("run", *scripted, "name=first")
+    again = home.evalkit("run", *scripted, "name=second")
+    assert "complete already" in again.stdout
+    (listed,) = json.loads(home.evalkit("runs", "--format", "json").stdout)
+    assert listed["name"] == "second"
+    assert home.evalkit("compare", "second", listed["id"][:8]).returncode == 0
+
+
+def test_a_template_that_does_not_fit_is_found_before_the_first_call(home, scripted):
+    home.write(
+        "conf/strategy/broken.yaml", "defaults: [direct]\nuser: '{% if attempt > 1 %}{{ nothing }}{% endif %}'\n"
+    )
+    found = home.evalkit("run", *scripted, "strategy=broken")
+    assert (found.returncode, "'nothing' is undefined" in found.stderr) == (2, True)
 
 
 def test_an_unwritable_home_is_said_at_once(home, scripted):

@@ -68,6 +68,9 @@ class Memory:
     def __init__(self):
         self.records = {}
 
+    def __contains__(self, key):
+        return key in self.records
+
     async def once(self, key, kind, effect, *args):
         if key not in self.records:
             self.records[key] = await effect(*args)

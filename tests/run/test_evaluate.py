@@ -6,6 +6,7 @@ import time
 import pytest
 
 from evalkit.core.errors import ProviderServerError, RateLimitError, StorageError
+from evalkit.core.failure import Failure
 from evalkit.core.summary import DatasetFacts, Facts
 from evalkit.core.types import Completion
 from evalkit.run.evaluate import Climb, Evaluation, Plan, fingerprint
@@ -61,6 +62,38 @@ async def test_different_errors_do_not_stop_the_run():
         by_task(i0=RateLimitError("slow"), i1=ProviderServerError("down"), i2=RateLimitError("slow"))
     )
     assert (summary.status, summary.counts["unfinished"]) == ("unfinished", 3)
+
+
+async def test_a_model_that_was_unavailable_is_asked_again_by_the_next_session():
+    journal = Memory()
+    gone = Completion("", requests=1, failure=Failure.MODEL_UNAVAILABLE, detail="requires a subscription")
+    first = await evaluate(by_task(i1=gone), journal=journal, identical=0)
+    assert (first.counts["unfinished"], first.status) == (1, "unfinished")
+    assert first.skipped_rungs == {"only": "requires a subscription"}
+    second_model = by_task()
+    second = await evaluate(second_model, journal=journal)
+    assert (second.counts["solved"], second_model.calls) == (6, 1)
+
+
+async def test_what_an_interrupted_session_did_not_come_to_is_recalled_from_the_journal():
+    journal = Memory()
+    await evaluate(by_task(i0=ProviderServerError("down")), journal=journal)
+
+    class Hanging(FunctionModel):
+        async def complete(self, prompt):
+            await asyncio.Event().wait()
+
+    ladder = rungs(only=2)
+    climb = Climb(ladder, 10, {"only": Hanging(None)}, PlainStrategy(), WordVerifier(), journal)
+    evaluation = Evaluation(Plan(instances(6), 1, 1, 3, {}), climb, ())
+    running = asyncio.create_task(evaluation.run())
+    await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    summary = evaluation.summary(FACTS, since=time.perf_counter(), cut_short="interrupted")
+    assert (summary.status, summary.counts["solved"], summary.counts["unfinished"]) == ("paused", 5, 1)
+    assert summary.cost_usd == 5.0
 
 
 @pytest.mark.parametrize(

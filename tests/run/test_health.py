@@ -1,10 +1,10 @@
 """An instance is healthy only if doing nothing fails and the known-good answer passes (invariant 5)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from evalkit.core.errors import GraderError
+from evalkit.core.errors import GraderError, SandboxError
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Finding, Instance, Verdict
 from evalkit.run.health import check_all, health
@@ -24,7 +24,9 @@ class Accepting:
     async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
         self.asked.append(candidate)
         if candidate.text == "broken":
-            raise GraderError("the grader fell over")
+            raise SandboxError("the sandbox fell over")
+        if candidate.text == "unjudgeable":
+            raise GraderError("the tests do not load")
         if candidate.text in self.texts:
             return Verdict(accepted=True)
         return Verdict(accepted=False, failure=Failure.RULE_VIOLATION, findings=(Finding("short", "Write\nless."),))
@@ -63,6 +65,11 @@ async def test_an_instance_that_cannot_be_judged_is_not_healthy():
     assert await health(PALINDROME, Accepting((), missing="has no tests")) == ("has no tests",)
 
 
+async def test_a_grader_that_breaks_on_the_instance_is_the_instances_fault():
+    broken = replace(PALINDROME, good=("unjudgeable",), bad=())
+    assert await health(broken, Accepting(())) == ("good answer 1 cannot be judged: the tests do not load",)
+
+
 async def test_candidates_are_in_the_language_of_the_instance():
     verifier = Accepting(("right", "also right"))
     await health(PALINDROME, verifier)
@@ -72,9 +79,9 @@ async def test_candidates_are_in_the_language_of_the_instance():
 async def test_an_outage_is_no_fault_of_the_instance():
     """Invariant 2: it passes through, as itself, out of the group of workers too."""
     broken = Instance("b", "?", good=("broken",))
-    with pytest.raises(GraderError, match="fell over"):
+    with pytest.raises(SandboxError, match="fell over"):
         await health(broken, Accepting(()))
-    with pytest.raises(GraderError, match="fell over"):
+    with pytest.raises(SandboxError, match="fell over"):
         await check_all([PALINDROME, broken], Accepting(("right", "also right")), 2)
 
 

@@ -1,0 +1,75 @@
+"""What a run does with its journal beside recording: counts what was paid, and reads what is there."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from evalkit.core.errors import InfrastructureError
+from evalkit.core.failure import Failure
+from evalkit.core.ports import Journal
+from evalkit.core.types import Completion
+
+T = TypeVar("T")
+
+
+class Searchable(Journal, Protocol):
+    """A journal that knows what it holds."""
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a result is recorded under `key`."""
+        ...
+
+
+class Metered:
+    """Counts every completion, also those of climbs that are never finished, and records nothing that may pass.
+
+    That a model is not in the subscription is true today: recorded, it would skip the rung for ever.
+    """
+
+    def __init__(self, inner: Searchable, spend: Callable[[Completion], None]) -> None:
+        self._inner = inner
+        self._spend = spend
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._inner
+
+    async def once(self, key: str, kind: type[T], effect: Callable[..., Awaitable[T]], *args: object) -> T:
+        """As the journal's own."""
+
+        async def lasting(*given: object) -> T:
+            value = await effect(*given)
+            if getattr(value, "failure", None) is Failure.MODEL_UNAVAILABLE:
+                raise _Passing(value)
+            return value
+
+        try:
+            value = await self._inner.once(key, kind, lasting, *args)
+        except _Passing as passing:
+            value = passing.value  # type: ignore[assignment]  # what `effect` returned
+        if isinstance(value, Completion):
+            self._spend(value)
+        return value
+
+
+class OnlyRecorded:
+    """A journal that recalls, and refuses to do anything new."""
+
+    def __init__(self, inner: Searchable) -> None:
+        self._inner = inner
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._inner
+
+    async def once(self, key: str, kind: type[T], effect: Callable[..., Awaitable[T]], *args: object) -> T:
+        """As the journal's own. Raises NotRecorded where an effect would be needed."""
+        if key not in self._inner:
+            raise NotRecorded("not begun, or not finished, when the run ended")
+        return await self._inner.once(key, kind, effect, *args)
+
+
+class NotRecorded(InfrastructureError):  # noqa: N818  no error of anybody's: the run ended first
+    """The climb's next effect is not in the journal."""
+
+
+class _Passing(Exception):  # noqa: N818  carries a value past the journal
+    def __init__(self, value: object) -> None:
+        self.value = value
