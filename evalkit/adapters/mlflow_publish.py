@@ -121,7 +121,7 @@ def reopen(client: Any, run: Any, record: RunRecord) -> None:
     """Let an ended run go on: what was published of it no longer counts as the whole."""
     (Path(record.folder) / MARKER).unlink(missing_ok=True)
     client.set_tag(run.info.run_id, DONE, "no")
-    client.update_run(run.info.run_id, status="RUNNING")
+    client.update_run(run.info.run_id, status="RUNNING", name=record.name or record.key)
 
 
 def describe(client: Any, run: Any, record: RunRecord, tags: Mapping[str, str]) -> dict[str, str]:
