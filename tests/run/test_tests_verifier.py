@@ -2,6 +2,7 @@
 # ruff: noqa: E501  tables of candidates read best with one a line
 
 import asyncio
+import json
 from functools import cache
 
 import pytest
@@ -244,6 +245,18 @@ async def test_a_sandbox_that_cannot_run_is_an_outage():
 # --- cheats: none solves the task, none may be accepted (invariant 3) ---
 
 SEE_ALL = "import sys, gc, os, atexit, json, builtins\n"
+# Reports as the reporter makes them, for candidates that know our code: `forge(say)` says them all and leaves.
+FORGE = """
+NAMES = ['test_candidate.py::test_adds[1]', 'test_candidate.py::test_adds[5]', 'test_candidate.py::TestMore::test_zero']
+PHASE = {'outcome': 'passed', 'message': '', 'line': None}
+TOLD = [{'collected': NAMES}, *({'test': t, 'when': w, **PHASE} for t in NAMES for w in ('setup', 'call', 'teardown'))]
+TOLD += [{'done': True, 'exit': 0, 'traced': False, 'changed': []}]
+def forge(say):
+    for told in TOLD: say(told)
+    os._exit(0)
+def raw(fd, nonce):
+    forge(lambda told: os.write(fd, f'\\n{nonce} {json.dumps(told)}\\n'.encode()))
+"""
 CHEATS = {
     "leaves with success": "sys.exit(0)",
     "leaves at once": "os._exit(0)",
@@ -271,17 +284,92 @@ CHEATS = {
     "replaces the tests' code": "def f(n):\n    g = sys._getframe(1).f_globals\n    for t in [v for k, v in g.items() if k.startswith('test_')]: t.__code__ = (lambda *a, **k: None).__code__\n    return n + 1 if n == 1 else 0",
     "jumps over the assertion": "def f(n):\n    fr = sys._getframe(1)\n    def tr(frame, event, arg):\n        return tr\n    fr.f_trace = tr\n    sys.settrace(tr)\n    return 0",
     "ends the session early": "def f(n):\n    import _pytest.outcomes as o\n    o.exit('all fine', 0)",
+    "takes nonce and channel from the frames": FORGE + "fr = sys._getframe()\nwhile fr:\n    for s in (fr.f_locals, fr.f_globals):\n        if 'nonce' in s: raw(s.get('channel', 1), s['nonce'])\n    fr = fr.f_back\ndef f(n): return 0",
+    "takes the reporter from the frames": FORGE + "def f(n):\n    fr = sys._getframe()\n    while fr:\n        r = fr.f_globals.get('report')\n        if r: forge(lambda told: r(told, {}))\n        fr = fr.f_back\n    return 0",
+    "takes the reporter at import": FORGE + "fr = sys._getframe()\nwhile fr:\n    r = fr.f_globals.get('report')\n    if r: forge(lambda told: r(told, {}))\n    fr = fr.f_back\ndef f(n): return 0",
+    "raises the reporter's event": FORGE + "forge(lambda told: sys.audit('evalkit.report', told, {}))",
+    "takes the reporter from the collector": FORGE + "for o in gc.get_objects():\n    if type(o).__name__ == 'function' and o.__name__ == 'report': forge(lambda told: o(told, {}))\ndef f(n): return 0",
+    "takes the witness from the collector": FORGE + "for o in gc.get_objects():\n    if type(o).__name__ == 'function' and o.__name__ == 'hook' and 'swear_in' in o.__globals__: forge(lambda told: [o('evalkit.report', (told, {})), exec('c=dict(zip(o.__code__.co_freevars, o.__closure__))')])\ndef f(n): return 0",
+    "takes nonce and channel from the collector": FORGE + "for o in gc.get_objects():\n    if type(o) is dict and isinstance(o.get('nonce'), str): raw(1, o['nonce'])\n    if type(o).__name__ == 'cell':\n        try: v = o.cell_contents\n        except ValueError: continue\n        if isinstance(v, str) and len(v) == 32: [raw(fd, v) for fd in (1, 3, 4, 5, 6, 7)]\ndef f(n): return 0",
+    "makes the reporter say something else": "from functools import partial\nfor o in gc.get_objects():\n    if type(o).__name__ == 'function' and o.__name__ == 'report': o.__globals__['audit'] = lambda e, r, s: sys.audit(e, {**r, 'outcome': 'passed'} if 'outcome' in r else r, s)\ndef f(n): return 0",
+    "makes the reporter see no error": "for o in gc.get_objects():\n    if type(o).__name__ == 'function' and o.__name__ == '_message' and '_candidate_line' in o.__globals__: o.__globals__['_tests'] = lambda *a: {}\nimport _pytest.python as p\np.Function.runtest = lambda self: None\ndef f(n): return 0",
+    "forgets what was before": "for o in gc.get_objects():\n    if type(o) is dict and '_pytest.python.Function.runtest' in o: o.clear()\nimport _pytest.python as p\np.Function.runtest = lambda self: None\ndef f(n): return 0",
+    "registers a plugin": "class P:\n    def pytest_pyfunc_call(self, pyfuncitem): return True\nfor o in gc.get_objects():\n    if type(o).__name__ == 'PytestPluginManager':\n        o.register(P()); break\ndef f(n): return 0",
+    "writes to every descriptor it finds": FORGE + "import marshal\ndef say(told):\n    body = bytes(16) + marshal.dumps(told)\n    for fd in os.listdir('/proc/self/fd'):\n        if int(fd) > 2:\n            try: os.write(int(fd), len(body).to_bytes(4, 'big') + body)\n            except OSError: pass\nforge(say)",
+    "looks into the process above": FORGE + "import re\nup = os.getppid()\nfor pid in (up, 1):\n    for name in ('mem', 'environ', 'cmdline', 'fd/0', 'maps'):\n        try: found = os.read(os.open(f'/proc/{pid}/{name}', os.O_RDONLY | os.O_NONBLOCK), 10**6)\n        except OSError: continue\n        for nonce in re.findall(rb'\"nonce\": ?\"([0-9a-f]{32})', found):\n            for fd in ('/proc/%d/fd/1' % up, '/proc/1/fd/1'):\n                try: raw(os.open(fd, os.O_WRONLY), nonce.decode())\n                except OSError: pass\ndef f(n): return 0",
+    "ends the process above": "import signal\nos.kill(os.getppid(), signal.SIGKILL)\ndef f(n): return 0",
     "hangs up as interrupted": "def f(n): raise KeyboardInterrupt",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("one", [ADDS, ADDS_SUITE], ids=["cases", "pytest"])
 @pytest.mark.parametrize("name", CHEATS)
-async def test_a_cheat_is_not_accepted(verifier, one, name):
+async def test_invariant_3_a_cheat_is_not_accepted(verifier, one, name):
     verdict = await verifier.verify(one, Candidate(SEE_ALL + CHEATS[name]))
     assert not verdict.accepted
     assert verdict.failure is not None
     assert verdict.findings
+
+
+# Not closed: these candidates share pytest's process, and lie to the test itself. See docs/sandbox.md.
+HOLES = {
+    "equals everything": (ADDS_SUITE, "class E(int):\n    __eq__ = lambda a, b: True\n    __hash__ = int.__hash__\ndef f(n):\n    return E(0)"),
+    "reads the tests": (ADDS_SUITE, "import linecache, sys\ndef f(n):\n    up = sys._getframe(1)\n    line = linecache.getline('test_candidate.py', up.f_lineno)\n    return eval(line.partition('==')[2], up.f_globals, up.f_locals)"),
+    "patches a library that the test calls": (suite("import re\nfrom candidate import f\ndef test_it():\n    assert re.fullmatch('ab', f())"), "import re\nre.fullmatch = lambda *a: True\ndef f():\n    return ''"),
+}  # fmt: skip
+
+
+@pytest.mark.xfail(strict=True, reason="what lies to the test in the test's own process is not seen: docs/sandbox.md")
+@pytest.mark.parametrize("name", HOLES)
+async def test_invariant_3_a_known_hole_is_not_accepted(verifier, name):
+    one, text = HOLES[name]
+    assert not (await verifier.verify(one, Candidate(text))).accepted
+
+
+NOT_PROVEN = {
+    "nothing collected": [{"collected": []}, {"done": True, "exit": 0}, {"ended": 0}],
+    "another exit code": [..., {"done": True, "exit": 0}, {"ended": 3}],
+    "killed": [..., {"done": True, "exit": 0}, {"ended": -9}],
+    "no end": [..., {"done": True, "exit": 0}],
+    "pytest says failed": [..., {"done": True, "exit": 1}, {"ended": 1}],
+    "not done": [..., {"ended": 0}],
+    "a report behind the end": [..., {"done": True, "exit": 0}, {"started": True}, {"ended": 0}],
+    "two ends": [..., {"done": True, "exit": 0}, {"done": True, "exit": 0}, {"ended": 0}],
+    "a forged one among them": [..., {"forged": "x"}, {"done": True, "exit": 0}, {"ended": 0}],
+    "two lists of tests": [..., {"collected": []}, {"done": True, "exit": 0}, {"ended": 0}],
+}
+SEEN = [{"collected": ["test_a"]}, *({"test": "test_a", "when": when, "outcome": "passed", "message": "", "line": None} for when in ("setup", "call", "teardown"))]  # fmt: skip
+
+
+class Telling:
+    """A sandbox that answers with records under the job's own nonce."""
+
+    confined, limits = True, Limits()
+
+    def __init__(self, records):
+        self.records = [{"ready": True}, *(SEEN if records[0] is ... else records[:1]), *records[1:]]
+
+    async def run(self, job):
+        nonce = json.loads(job.stdin)["nonce"]
+        return Execution(0, "".join(f"{nonce} {json.dumps(record)}\n" for record in self.records), "", 0.1)
+
+
+@pytest.mark.parametrize("name", NOT_PROVEN)
+async def test_invariant_3_accepting_needs_a_whole_and_orderly_report(name):
+    telling = Telling(NOT_PROVEN[name])
+    verdict = await TestsVerifier(telling).verify(suite("def test_a():\n    pass"), Candidate("x = 1"))
+    assert not verdict.accepted
+
+
+async def test_invariant_3_the_whole_and_orderly_report_is_accepted():
+    telling = Telling([..., {"done": True, "exit": 0, "traced": False}, {"ended": 0}])
+    assert (await TestsVerifier(telling).verify(suite("def test_a():\n    pass"), Candidate("x = 1"))).accepted
+
+
+async def test_invariant_3_zero_tests_run_is_never_a_pass():
+    telling = Telling([{"collected": []}, {"done": True, "exit": 0}, {"ended": 0}])
+    with pytest.raises(GraderError, match="holds no tests"):
+        await TestsVerifier(telling).verify(suite("x = 1"), Candidate("x = 1"))
 
 
 async def test_a_value_that_says_it_equals_everything_is_judged_by_what_it_is(verifier):

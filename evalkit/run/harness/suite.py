@@ -1,13 +1,13 @@
 """Inside the sandbox: runs pytest with a reporter of ours, which also looks for a changed test framework."""
 
 import builtins
-import json
 import math
 import operator
 import os
 import sys
 import unittest
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from types import FunctionType
 from typing import Any, TypeVar
 
 import pytest
@@ -20,83 +20,68 @@ WATCHED = ("_pytest", "pytest", "pluggy", "unittest", "math", "operator", "built
 
 T = TypeVar("T")
 Around = Generator[None, T, T]
-Report = Callable[[Mapping[str, Any]], None]
+audit = sys.audit  # before anybody else can change it
+
+
+def report(record: Mapping[str, Any], snapshot: Mapping[str, object]) -> None:
+    """To the witness, which signs it, and holds the snapshot against the one it took before."""
+    audit("evalkit.report", record, snapshot)
 
 
 class Reporter:
-    """Says what was collected, how each phase of each test ended, and whether the framework was tampered with."""
+    """Says what was collected, how each phase of each test ended, and what must not have changed meanwhile."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._before: dict[str, object] = {}
-        self._items: dict[str, list[object]] = {}
-
-    def pytest_sessionstart(self) -> None:
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Look at the framework before the candidate is imported."""
-        self._before = dict(_framework())
+        report({"started": True}, {**dict(_framework()), **_plugins(session.config)})
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Around[pytest.CollectReport]:
         """Say whose fault it is where the tests could not be collected."""
-        report = yield
-        if report.failed:
-            error = report.call.excinfo if report.call else None
-            self._report({"broken": collector.nodeid, **_fault(error)})
-        elif report.skipped:
-            path = report.longrepr[0] if isinstance(report.longrepr, tuple) else ""
-            self._report({"skipped": collector.nodeid, "ours": _is_candidate(str(path)), "why": _short(report)})
-        return report
+        made = yield
+        if made.failed:
+            error = made.call.excinfo if made.call else None
+            report({"broken": collector.nodeid, **_fault(error)}, {})
+        elif made.skipped:
+            path = made.longrepr[0] if isinstance(made.longrepr, tuple) else ""
+            report({"skipped": collector.nodeid, "ours": _is_candidate(str(path)), "why": _short(made)}, {})
+        return made
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Name every test, so that none can be lost."""
-        for item in session.items:
-            self._items[item.nodeid] = _state(item)
-        self._report({"collected": [item.nodeid for item in session.items]})
+        report({"collected": [str(item.nodeid) for item in session.items]}, _tests(session.items))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Around[pytest.TestReport]:
         """Report what was raised itself; the report made of it is only looked at for xfail."""
         error = call.excinfo  # before anybody else can take it away
-        report = yield
-        outcome = "passed" if error is None and report.passed else "failed"
+        made = yield
+        outcome = "passed" if error is None and made.passed else "failed"
         if error is not None and isinstance(error.value, Skipped):
             outcome = "failed" if _is_candidate(str(error.traceback[-1].path)) else "skipped"
             outcome = "failed" if _passed_through_candidate(error) else outcome
-        if getattr(report, "wasxfail", None) is not None:
-            outcome = "passed" if report.skipped and not _gave_up(error) else "failed"
-        line = _candidate_line(error)
-        self._report(
-            {"test": item.nodeid, "when": call.when, "outcome": outcome, "message": _message(error), "line": line}
-        )
-        return report
+        if getattr(made, "wasxfail", None) is not None:
+            outcome = "passed" if made.skipped and not _gave_up(error) else "failed"
+        said = {"when": str(call.when), "outcome": outcome, "message": _message(error), "line": _candidate_line(error)}
+        report({"test": str(item.nodeid), **said}, {**_plugins(item.config), **_tests([item])})
+        return made
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """The end, and what is not as it was."""
-        after = dict(_framework())
-        changed = sorted(name for name, value in self._before.items() if after.get(name) is not value)
-        changed += [item.nodeid for item in session.items if not _alike(self._items.get(item.nodeid, []), _state(item))]
-        changed += ["sys.settrace"] if sys.gettrace() is not None else []
-        self._report({"done": True, "exit": int(exitstatus), "changed": changed[:5]})
+        """The end, and everything that is to be as it was."""
+        whole = {**dict(_framework()), **_plugins(session.config), **_tests(session.items)}
+        report({"done": True, "exit": int(exitstatus), "traced": sys.gettrace() is not None}, whole)
 
 
 def main() -> None:
-    """Read the job from stdin, run the tests, leave."""
-    write, encode, leave, channel = os.write, json.JSONEncoder().encode, os._exit, os.dup(1)
-    nonce = json.load(sys.stdin)["nonce"]
-    os.dup2(2, 1)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-
-    def report(record: Mapping[str, Any]) -> None:
-        line = f"\n{nonce} {encode(record)}\n".encode()
-        while line:
-            line = line[write(channel, line) :]
-
-    report({"ready": True})
+    """Run the tests, leave; the keeper calls this once the witness is sworn in."""
+    leave = os._exit
+    report({"ready": True}, {})
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     here = os.getcwd()  # noqa: PTH109  pathlib is among what a candidate may change
     sys.path.insert(0, here)
     arguments = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", here]
-    code = pytest.main([*arguments, "--import-mode=importlib", "test_candidate.py"], plugins=[Reporter(report)])
+    code = pytest.main([*arguments, "--import-mode=importlib", "test_candidate.py"], plugins=[Reporter()])
     leave(int(code))
 
 
@@ -118,15 +103,31 @@ def _functions(owner: str, namespace: Mapping[str, object]) -> Iterator[tuple[st
                 yield f"{owner}.{name}()", value.__code__
 
 
+def _plugins(config: pytest.Config) -> dict[str, object]:
+    """Whoever could have a say in a test's outcome."""
+    found = config.pluginmanager.list_name_plugin()
+    return {"the number of plugins": len(found), **{f"plugin {name}": plugin for name, plugin in found}}
+
+
+def _tests(items: Sequence[pytest.Item]) -> dict[str, object]:
+    """Each test's own state, and the functions beside it that it may call."""
+    found: dict[str, object] = {}
+    for item in items:
+        found |= {item.nodeid + " " * number: value for number, value in enumerate(_state(item))}
+    for module in {id(item.module): item.module for item in items if isinstance(item, pytest.Function)}.values():
+        found[f"{module.__name__}'s builtins"] = len(vars(builtins).keys() & vars(module).keys())
+        for name, value in list(vars(module).items()):
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+                found |= {f"{module.__name__}.{name}": value, f"{module.__name__}.{name}()": value.__code__}
+    return found
+
+
 def _state(item: pytest.Item) -> list[object]:
-    """A test's code, its marks, and what stands in the way of its class's own methods."""
+    """A test's code, its marks, what stands in the way of its class's own methods, and how many these are."""
     function = getattr(item, "function", None)
     own = [value for name, value in vars(item).items() if callable(getattr(type(item), name, None))]
-    return [getattr(function, "__code__", function), *item.iter_markers(), *own]
-
-
-def _alike(before: list[object], after: list[object]) -> bool:
-    return len(before) == len(after) and all(old is new for old, new in zip(before, after, strict=True))
+    state = [getattr(function, "__code__", function), *item.iter_markers(), *own]
+    return [len(state), *state]
 
 
 def _fault(error: "ExceptionInfo[BaseException] | None") -> dict[str, Any]:
@@ -169,6 +170,3 @@ def _short(report: pytest.CollectReport) -> str:
 
 
 _LOADED = (builtins, math, operator, unittest)  # so that they are watched from the start
-
-if __name__ == "__main__":
-    main()

@@ -50,6 +50,10 @@ class Records:
         """The first record that has this key."""
         return next(iter(self.every(key)), None)
 
+    def last(self, number: int) -> list[Mapping[str, Any]]:
+        """The last records, in order."""
+        return self._all[-number:]
+
     def by_case(self) -> dict[int, Mapping[str, Any]]:
         """What was reported of each case, by its number; the first report counts."""
         return {record["case"]: record for record in reversed(self.every("case"))}

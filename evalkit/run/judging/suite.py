@@ -18,7 +18,8 @@ SUFFIXES = {"python": "py", "javascript": "js", "typescript": "ts", "bash": "sh"
 def suite_job(trial: Trial) -> Job:
     """The tests and the candidate as files; the nonce through stdin."""
     files = {**trial.instance.files, candidate_file(trial): trial.candidate.text, FILE: trial.tests.code}
-    return Job(("python", "-P", "-c", script("suite")), files, f'{{"nonce": "{trial.nonce}"}}', trial.limits)
+    argv = ("python", "-P", "-c", script("keeper"), script("witness"), script("suite"))
+    return Job(argv, files, f'{{"nonce": "{trial.nonce}"}}', trial.limits)
 
 
 def candidate_file(trial: Trial) -> str:
@@ -41,7 +42,7 @@ def judge(trial: Trial, done: Execution) -> Verdict:
     records = Records(trial, done)
     findings: list[Finding] = []
     failure = _not_collected(trial, records, findings)
-    tampered = (records.first("done") or {}).get("changed", [])
+    tampered = _tampered(records)
     if tampered:
         message = f"The code changes what the tests stand on: {', '.join(tampered)}."
         findings.append(finding("tests", message, source="rule"))
@@ -52,7 +53,29 @@ def judge(trial: Trial, done: Execution) -> Verdict:
         failure = Failure.RESOURCE_LIMIT
     if tampered or (failure is None and findings):
         failure = failure or Failure.TEST_FAILURE
-    return verdict(results, findings, failure, done, whole=records.done)
+    return verdict(results, findings, failure, done, whole=_whole(trial.tests, records))
+
+
+def _tampered(records: Records) -> list[str]:
+    """What is no longer as it was before the candidate's import, and whose word was no test's."""
+    names = [name.strip() for record in records.every("changed") for name in record["changed"]]
+    names += ["sys.settrace"] if (records.first("done") or {}).get("traced") else []
+    names += [record["forged"] for record in records.every("forged")]
+    return [*dict.fromkeys(names)][:5]
+
+
+def _whole(tests: Tests, records: Records) -> bool:
+    """One list of tests, then each test's phases in order, then the end, which the process itself confirms."""
+    names = [name for record in records.every("collected") for name in record["collected"]]
+    phases = [(record["test"], record["when"]) for record in records.every("test")]
+    ends = [(record.get("exit"), record.get("ended")) for record in records.last(2)]
+    code = ends[0][0] if ends else None
+    return (
+        len(records.every("collected")) == len(records.every("done")) == 1
+        and phases == [(name, when) for name in names for when in ("setup", "call", "teardown")]
+        and (code == 0 or (code == 1 and bool(tests.names)))
+        and ends == [(code, None), (None, code)]
+    )
 
 
 def defined(code: str) -> list[str]:
