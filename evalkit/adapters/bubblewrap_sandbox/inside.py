@@ -111,7 +111,9 @@ def hidden(bound: list[str]) -> list[str]:
     ours = {os.path.realpath(home) if home else "", str(Path.cwd())}
     needed = [sys.executable, os.path.realpath(sys.executable), os.__file__, "/usr/bin/env", "/usr/lib/os-release"]
     kept = {path for path in ours if any(_inside(one, path) for one in needed)}  # started from Python's own folder
-    secret = {str(Path(__file__).parents[2]), *(ours - kept)}
+    # An editable install leaves conf and rubrics in site-packages/evalkit, beside the package in the checkout.
+    copies = {str(path) for path in (Path(entry, "evalkit") for entry in sys.path if entry) if path.is_dir()}
+    secret = {str(Path(__file__).parents[2]), *copies, *(ours - kept)}
     return [path for path in sorted(secret) if any(_inside(path, other) for other in bound)]
 
 
