@@ -25,7 +25,7 @@ WORDS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("a", metavar="A", help="a run: its folder, its key or a prefix of it, or its name")
+    parser.add_argument("a", metavar="A", help="a run: its folder, its name, its key or MLflow id or a prefix of one")
     parser.add_argument("b", metavar="B", help="the run to set against it")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.add_argument("--shared-only", action="store_true", help="compare although the runs' instances differ")

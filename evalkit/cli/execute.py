@@ -134,7 +134,7 @@ class Session:
             name=wired.name,
             kind="run",
             folder=str(wired.folder),
-            experiment=str(wired.config["tracker"].get("experiment", "")),
+            experiment=str(wired.config["tracker"].get("experiment", "evalkit")),
             params={**wired.choices, **{name: _text(value) for name, value in leaves(wired.config).items()}},
             tags=self._run_tags(),
             dataset=wired.dataset.name,

@@ -20,6 +20,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.places import folders, installed
@@ -74,6 +75,8 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> in
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name="run")(task)()
+    except YAMLError as error:
+        raise ConfigError(f"a config file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
     finally:
@@ -92,6 +95,8 @@ def composed(overrides: Sequence[str]) -> Composed:
             config = compose("run", overrides=list(overrides), return_hydra_config=True)
             HydraConfig.instance().set_config(config)
             return _composed(config)
+    except YAMLError as error:
+        raise ConfigError(f"a config file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
 

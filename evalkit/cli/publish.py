@@ -62,7 +62,7 @@ def _publish(folder: Path, args: argparse.Namespace) -> None:
 
     tracker = _tracker(folder)
     record = read_record(folder)
-    uri, experiment = _uri(folder, args), args.experiment or tracker.get("experiment") or record.experiment
+    uri, experiment = _uri(folder, args), args.experiment or tracker.get("experiment") or record.experiment or "evalkit"
     how = {name: tracker[name] for name in ("traces", "traces_at_most") if name in tracker}
     with _held(folder):
         done = publish(str(folder), uri, experiment, home=str(home()), **how)

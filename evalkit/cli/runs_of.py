@@ -1,6 +1,7 @@
 """Which run a name on the command line means."""
 
 import json
+import sys
 from pathlib import Path
 
 from evalkit.core.errors import ConfigError
@@ -17,7 +18,10 @@ def run_folder(name: str) -> Path:
     found = [path for path in (mlruns() / "runs").glob("*/") if (path / "journal.jsonl").is_file()]
     named = [path for path in found if _told(path, "record.json", "name") == name]
     if named:
-        return max(named, key=lambda path: path.stat().st_mtime)
+        newest = max(named, key=lambda path: path.stat().st_mtime)
+        if len(named) > 1:
+            print(f"{len(named)} runs are called {name!r}; this is the newest, {newest.name}", file=sys.stderr)
+        return newest
     begun = [
         path for path in found if path.name.startswith(name) or _told(path, "published.json", "run_id").startswith(name)
     ]

@@ -3,6 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from evalkit.cli.hydra_app import Composed, launch, sweep_names
@@ -33,7 +34,13 @@ def _cell(identity: str, composed: Composed) -> int:
     cell = " ".join(override for override in composed.overrides if not override.startswith("+sweeps="))
     print(f"cell: {cell or 'as it is'}", file=sys.stderr)
     try:
-        return job(composed, {"evalkit.sweep": identity, "evalkit.cell": cell})
+        return job(_named(composed, cell), {"evalkit.sweep": identity, "evalkit.cell": cell})
     except EvalkitError as error:
         print(f"evalkit: this cell failed: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _named(composed: Composed, cell: str) -> Composed:
+    """A cell is called after what makes it differ, unless it was given a name."""
+    name = composed.config.get("name") or " ".join(part for part in cell.split() if not part.startswith("dataset"))
+    return replace(composed, config={**composed.config, "name": name})

@@ -18,7 +18,7 @@ def show(
     elif form == "csv":
         writer = csv.writer(sys.stdout)
         writer.writerow(columns)
-        writer.writerows([cell(row.get(key)) for key in columns] for row in rows)
+        writer.writerows([row.get(key) for key in columns] for row in rows)  # None: an empty field
     else:
         _table(rows, columns, title)
 
