@@ -94,7 +94,7 @@ def test_runs_as_csv_have_a_line_a_run(evalkit):
     evalkit("publish")
     (run,) = csv.DictReader(io.StringIO(evalkit("runs", "--format", "csv", "--kind", "run")[1]))
 
-    assert (run["key"], run["solved"], run["solved_rate"]) == (KEY, "2", "0.6667")
+    assert (run["key"], run["solved"], run["solved_rate"]) == (KEY, "2", str(2 / 3))
 
 
 def test_an_experiment_that_is_not_there_is_said_with_those_that_are(evalkit):
