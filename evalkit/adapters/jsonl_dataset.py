@@ -267,6 +267,7 @@ def _instance(value: Mapping[str, Any], rubric: Rubric | None) -> Instance:
         good=tuple(value.get("good", ())),
         bad=tuple(value.get("bad", ())),
         files=value.get("files", {}),
+        image=value.get("image", ""),
         metadata=value.get("metadata", {}),
     )
 

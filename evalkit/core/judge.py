@@ -1,7 +1,7 @@
 """The judgement of a candidate by a rubric: a pure function, and the words in which a model hears of it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 
@@ -23,15 +23,17 @@ _WORDING = {
 }
 
 
-def judge(rubric: Rubric, candidate: str) -> Verdict:
-    """Hold every rule against the candidate.
+def judge(rubric: Rubric, candidate: str, found: Mapping[str, list[Violation]] | None = None) -> Verdict:
+    """Hold every rule against the candidate; `found`, by rule id, is what was found out elsewhere (run/checking).
 
     Accepted are candidates for which all required rules hold and, where the rubric has a threshold, rules of
     at least that share of the weights. Rules that are not required make findings as well.
     """
     if len(candidate) > LARGEST:
         return _too_long(rubric, candidate)
-    broken = {rule.id: found for rule in rubric.rules if (found := rule.check.violations(candidate))}
+    known = found or {}
+    held = {rule.id: known[rule.id] if rule.id in known else rule.check.violations(candidate) for rule in rubric.rules}
+    broken = {name: places for name, places in held.items() if places}
     score = _score(rubric, broken)
     accepted = not any(rule.required and rule.id in broken for rule in rubric.rules)
     if rubric.threshold is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from evalkit.core.ladder import Step
+from evalkit.core.rubric import Violation
 from evalkit.core.summary import Summary
 from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt, Solution, Verdict
 
@@ -87,13 +88,15 @@ class Execution:
 class Job:
     """A command for a sandbox: argv, stdin and files laid into its working folder (relative path: text).
 
-    argv[0] `python` means the sandbox's own Python, with pytest importable.
+    argv[0] `python` means the sandbox's own Python, with pytest importable. `image` names what the command wants
+    around it, for sandboxes that have images (docker); empty means the sandbox's own default.
     """
 
     argv: tuple[str, ...]
     files: Mapping[str, str] = field(default_factory=dict)
     stdin: str = ""
     limits: Limits = field(default_factory=Limits)
+    image: str = ""
 
 
 class Sandbox(Protocol):
@@ -115,6 +118,35 @@ class Sandbox(Protocol):
 
     async def check(self) -> None:
         """Prove that the sandbox works here. Raises SandboxError with what to do if not."""
+        ...
+
+
+class World(Protocol):
+    """What some rule kinds need beside the text: each method raises an InfrastructureError if it could not work."""
+
+    @property
+    def instance(self) -> Instance:
+        """Whose candidate is judged."""
+        ...
+
+    async def run(self, job: Job) -> Execution:
+        """Run a command in the sandbox, in the instance's image unless the job names another."""
+        ...
+
+    async def test(self) -> Verdict:
+        """The verdict of the instance's own tests on the candidate; run once, however many rules ask."""
+        ...
+
+    async def ask(self, model: str, messages: Sequence[Message], params: Mapping[str, object]) -> Completion:
+        """A grader's answer; `model` is any name that a rung may have."""
+        ...
+
+
+class Effect(Protocol):
+    """A check that needs the world. It has `found` instead of `violations`."""
+
+    async def found(self, candidate: str, world: World) -> list[Violation]:
+        """All places that break the rule. Raises GraderError or SandboxError where that cannot be found out."""
         ...
 
 

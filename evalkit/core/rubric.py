@@ -1,5 +1,6 @@
 """A rubric: rules as data, and the pure judgement of a candidate by them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -18,6 +19,19 @@ class Check(Protocol):
 
     def violations(self, candidate: str) -> list[Violation]:
         """All places that break the rule, in order."""
+        ...
+
+
+class Composite(Protocol):
+    """A check made of other checks: any_of, all_of, not."""
+
+    @property
+    def parts(self) -> "tuple[Check, ...]":
+        """The checks that it is made of; each is a Check, an Effect (core/ports) or a Composite."""
+        ...
+
+    def combined(self, found: Sequence[list[Violation]]) -> list[Violation]:
+        """Its own violations, given those of each part, in order."""
         ...
 
 

@@ -65,6 +65,7 @@ class Instance:
     good: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""  # what the sandbox should look like: a recipe of conf/sandbox/image/ or a container image's name
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -64,7 +64,7 @@ class TestsVerifier:
         seconds = tests.timeout_s or self.timeout_s
         limits = replace(self.sandbox.limits, seconds=seconds, memory_mb=self.memory_mb)
         trial = Trial(instance, tests, candidate, token_hex(16), limits)
-        return judge(trial, await self.sandbox.run(make_job(trial)))
+        return judge(trial, await self.sandbox.run(replace(make_job(trial), image=instance.image)))
 
 
 def _must_parse(instance: Instance, tests: Tests, candidate: Candidate) -> bool:
