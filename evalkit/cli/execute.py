@@ -95,7 +95,7 @@ class Session:
         wired, settings = self._wired, self._wired.settings
         earlier = self._folder.summary()
         record = self._record()
-        self._folder.begin(record, _yaml(wired.config), self._lock(), _rubrics(wired))
+        self._folder.begin(record, _yaml(dict(wired.config)), self._lock(), _rubrics(wired))
         tracker = wired.tracker
         tracker.start(record)
         plan = Plan(wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined)
@@ -175,21 +175,22 @@ def _short(wired: Wired) -> str:
     return str(folder.relative_to(home()) if folder.is_relative_to(home()) else folder)
 
 
-def _yaml(config: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+def _yaml(content: object) -> str:
+    # libyaml's dumper where it is there: with thousands of instances the other one takes seconds.
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _rubrics(wired: Wired) -> str:
-    """The rules that this run's instances were judged by, as YAML."""
-    judging = {instance.id: instance.rubric for instance in wired.instances} | {"every instance": wired.shared_rubric}
-    rules = {
-        name: [
-            {key: getattr(rule, key) for key in ("id", "kind", "message", "required", "weight")} for rule in one.rules
-        ]
-        for name, one in judging.items()
-        if one is not None
-    }
-    return yaml.safe_dump(rules, sort_keys=False, allow_unicode=True) if rules else ""
+    """The rules that this run's instances were judged by, as YAML; instances with the same rules stand together."""
+    same: dict[str, tuple[list[dict[str, Any]], list[str]]] = {}
+    judging = [(instance.id, instance.rubric) for instance in wired.instances]
+    for name, rubric in [*judging, ("every instance", wired.shared_rubric)]:
+        if rubric is not None:
+            rules = [{key: getattr(rule, key) for key in SHOWN_OF_A_RULE} for rule in rubric.rules]
+            same.setdefault(json.dumps(rules), (rules, []))[1].append(name)
+    return _yaml([{"instances": names, "rules": rules} for rules, names in same.values()]) if same else ""
 
 
 def _text(value: object) -> str:

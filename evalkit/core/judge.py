@@ -87,16 +87,18 @@ class FailedExample:
     found: str
 
 
-def failed_examples(rule: Rule) -> list[FailedExample]:
-    """The rule's own examples that it gets wrong: none, if it means what it says."""
+def failed_examples(rule: Rule, found: Mapping[str, list[Violation]] | None = None) -> list[FailedExample]:
+    """The rule's own examples that it gets wrong: none, if it means what it says.
+
+    `found`, by example, is what was found out elsewhere (run/checking), for rules that need the world.
+    """
+    known = {text: rule.check.violations(text) for text in (*rule.accept, *rule.reject)} if found is None else found
     refused = [
-        FailedExample("accept", example, _render(rule.message, found[0]))
+        FailedExample("accept", example, _render(rule.message, known[example][0]))
         for example in rule.accept
-        if (found := rule.check.violations(example))
+        if known[example]
     ]
-    missed = [
-        FailedExample("reject", example, "nothing") for example in rule.reject if not rule.check.violations(example)
-    ]
+    missed = [FailedExample("reject", example, "nothing") for example in rule.reject if not known[example]]
     return refused + missed
 
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from evalkit.core import judge
+from evalkit.core.judge import FailedExample
 from evalkit.core.ports import World
-from evalkit.core.rubric import Violation
+from evalkit.core.rubric import Rule, Violation
 
 
 def is_pure(check: Any) -> bool:
@@ -22,3 +24,12 @@ async def violations(check: Any, candidate: str, world: World) -> list[Violation
         return combined
     effect: list[Violation] = await check.found(candidate, world)
     return effect
+
+
+async def failed_examples(rule: Rule, world: World) -> list[FailedExample]:
+    """The rule's own examples that it gets wrong, whether or not its kind needs the world.
+
+    Raises GraderError or SandboxError where that cannot be found out: no tests, no compiler, no grader.
+    """
+    texts = dict.fromkeys((*rule.accept, *rule.reject))
+    return judge.failed_examples(rule, {text: await violations(rule.check, text, world) for text in texts})
