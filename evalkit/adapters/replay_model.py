@@ -58,7 +58,7 @@ class ReplayGenerator:
     ) -> Reply:
         """The recorded answer. Raises BadRequestError where there is none."""
         path, index = await self._index(name)
-        row = _chosen(index.get(asked.instance_id, []), asked)
+        row = _chosen(index.get(_instance(asked.instance_id), []), asked)
         if row is None:
             what = f"instance {asked.instance_id!r}, attempt {asked.number}, epoch {asked.epoch}"
             raise BadRequestError(f"replay/{name} has no recorded answer for {what}; record it or leave it out")
@@ -103,10 +103,15 @@ def _read(path: Path) -> Mapping[str, list[Row]]:
             else:
                 attempt, epoch = line.value.get("attempt") or 0, line.value.get("epoch") or 0
                 row = Row(starts[line.number - 1], attempt, epoch)
-                index.setdefault(str(_first(line.value, INSTANCE)), []).append(row)
+                index.setdefault(_instance(_first(line.value, INSTANCE)), []).append(row)
     if faults or not index:
         raise ConfigError("\n".join(faults[:10]) or f"{path}: no recorded answer in it")
     return index
+
+
+def _instance(name: Any) -> str:
+    """As datasets name it, since an instance names a folder: published `HumanEval/0` is our `HumanEval_0`."""
+    return str(name).replace("/", "_")
 
 
 def _fault(row: Any) -> str:

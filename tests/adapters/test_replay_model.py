@@ -37,6 +37,11 @@ async def test_fields_are_found_by_the_names_that_people_use(tmp_path: Path, ins
     assert await answer(replay, asked("b")) == ""
 
 
+async def test_a_published_name_with_a_slash_is_the_instances(tmp_path: Path) -> None:
+    replay = recorded(tmp_path, {"task_id": "HumanEval/0", "completion": "x"})
+    assert await answer(replay, asked("HumanEval_0")) == "x"
+
+
 async def test_rows_without_attempt_are_the_attempts_in_order(tmp_path: Path) -> None:
     replay = recorded(tmp_path, *({"id": "a", "text": text} for text in ("first", "second")))
     assert [await answer(replay, asked("a", number)) for number in (1, 2, 3)] == ["first", "second", "second"]
