@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -21,7 +21,7 @@ def progress(climbs: int, where: str) -> Iterator[Observer]:
         with _bar(climbs, where) as bar:
             yield bar
     else:
-        print(f"{where}: {climbs} climbs", file=sys.stderr)
+        print(f"{where}: {climbs} {'climb' if climbs == 1 else 'climbs'}", file=sys.stderr)
         yield PlainLines(climbs)
 
 
@@ -32,6 +32,7 @@ class Counts:
         self.climbs = climbs
         self.done = self.attempts = 0
         self.by: Counter[Status] = Counter()
+        self._said: set[str] = set()
         self._cost = Total()
 
     def add(self, solution: Solution) -> None:
@@ -40,6 +41,13 @@ class Counts:
         self.by[solution.status] += 1
         self.attempts += len(solution.asked)
         self._cost.add(row(solution).cost_usd)
+
+    def skipped(self, solution: Solution) -> Iterator[str]:
+        """A line for each rung that this climb is the first to have skipped."""
+        for attempt in solution.attempts:
+            if attempt.skipped and attempt.rung not in self._said:
+                self._said.add(attempt.rung)
+                yield f"rung {attempt.rung} is skipped: {attempt.completion.detail}"
 
     def __str__(self) -> str:
         cost = "cost unknown" if self._cost.value is None else f"${self._cost.value:.4f}"
@@ -57,15 +65,15 @@ class PlainLines:
     def climbed(self, solution: Solution) -> None:
         """Say something if it is time to, or if this was the last climb."""
         self._counts.add(solution)
+        for line in self._counts.skipped(solution):
+            print(line, file=sys.stderr)
         now = time.monotonic()
         if now - self._said < EVERY_S and self._counts.done < self._counts.climbs:
             return
         self._said = now
-        left = (now - self._began) / self._counts.done * (self._counts.climbs - self._counts.done)
-        print(
-            f"{self._counts.done}/{self._counts.climbs} · {self._counts} · about {left:.0f} s left",
-            file=sys.stderr,
-        )
+        to_do = self._counts.climbs - self._counts.done
+        left = f" · about {(now - self._began) / self._counts.done * to_do:.0f} s left" if to_do else ""
+        print(f"{self._counts.done}/{self._counts.climbs} · {self._counts}{left}", file=sys.stderr)
 
 
 class Updates(Protocol):
@@ -79,13 +87,16 @@ class Updates(Protocol):
 class Bar:
     """A live line on a terminal."""
 
-    def __init__(self, climbs: int, update: Updates) -> None:
+    def __init__(self, climbs: int, update: Updates, say: Callable[[str], None]) -> None:
         self._counts = Counts(climbs)
         self._update = update
+        self._say = say
 
     def climbed(self, solution: Solution) -> None:
         """Move on by one."""
         self._counts.add(solution)
+        for line in self._counts.skipped(solution):
+            self._say(line)
         self._update(advance=1, description=str(self._counts))
 
 
@@ -117,4 +128,4 @@ def _bar(climbs: int, where: str) -> Iterator[Observer]:
         def update(*, advance: int, description: str) -> None:
             shown.update(task, advance=advance, description=description)
 
-        yield Bar(climbs, update)
+        yield Bar(climbs, update, lambda line: console.print(line, highlight=False, markup=False))
