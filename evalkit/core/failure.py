@@ -17,6 +17,7 @@ class Failure(StrEnum):
     CANDIDATE_TIMEOUT = "candidate_timeout"  # the candidate ran too long
     RESOURCE_LIMIT = "resource_limit"  # memory, processes, file size or output
     MODEL_UNAVAILABLE = "model_unavailable"  # not found or not in the subscription: the rung is skipped
+    RUNG_SKIPPED = "rung_skipped"  # not asked: the policy gave the rung up for the whole run
 
     RATE_LIMIT = "rate_limit"
     PROVIDER_TIMEOUT = "provider_timeout"

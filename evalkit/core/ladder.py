@@ -17,13 +17,14 @@ class Then(StrEnum):
 
     RETRY = "retry"  # the same rung, while it has attempts left
     ESCALATE = "escalate"  # the next rung at once
+    SKIP = "skip"  # the same, and no climb of the run asks this rung any more
     STOP = "stop"  # the climb ends unsolved
 
 
 DEFAULT_POLICY: dict[Failure, Then] = {
     Failure.CONTEXT_WINDOW: Then.ESCALATE,
     Failure.REFUSED: Then.ESCALATE,
-    Failure.MODEL_UNAVAILABLE: Then.ESCALATE,
+    Failure.MODEL_UNAVAILABLE: Then.SKIP,
 }
 
 
@@ -41,7 +42,7 @@ class Rung:
 
     `model` is any litellm model name, or `local/NAME`, `scripted/FILE`, `replay/FILE`. `context_tokens` is the
     model's context (prompt plus answer); `params` are free litellm parameters; `on` says by failure class what
-    comes next (`retry`, `escalate`, `stop`), on top of the ladder's own `on`.
+    comes next (`retry`, `escalate`, `skip`, `stop`), on top of the ladder's own `on`.
     """
 
     model: str
@@ -119,7 +120,7 @@ def next_step(
     made = sum(not attempt.skipped for attempt in history)
     if made >= max_attempts:
         return Stop("max_attempts")
-    if history and _then(ladder, history[-1]) is Then.STOP:
+    if history and then(ladder, history[-1].rung, history[-1].verdict.failure) is Then.STOP:
         return Stop("policy")
     for name in _rungs_from(ladder, history):
         rung = ladder.rungs[name]
@@ -140,15 +141,18 @@ def policy(on: dict[str, str]) -> dict[Failure, Then]:
     for failure in read:
         if failure.is_outage:
             raise ValueError(f"{str(failure)!r} is an outage, which leaves an instance unfinished; it has no policy")
+        if failure is Failure.RUNG_SKIPPED:
+            raise ValueError(f"{str(failure)!r} is what the policy `skip` does; it has no policy of its own")
     return read
 
 
-def _then(ladder: Ladder, last: "Attempt") -> Then:
-    failure = last.verdict.failure
+def then(ladder: Ladder, rung: str, failure: Failure | None) -> Then:
+    """What the policy says after a failure of that class on that rung."""
     if failure is None:
         return Then.RETRY
-    rung = ladder.rungs[last.rung]
-    return {**DEFAULT_POLICY, **policy(ladder.on), **policy(rung.on)}.get(failure, Then.RETRY)
+    if failure is Failure.RUNG_SKIPPED:  # the rung was not asked: the climb just goes on
+        return Then.ESCALATE
+    return {**DEFAULT_POLICY, **policy(ladder.on), **policy(ladder.rungs[rung].on)}.get(failure, Then.RETRY)
 
 
 def _rungs_from(ladder: Ladder, history: "Sequence[Attempt]") -> list[str]:
@@ -159,7 +163,7 @@ def _rungs_from(ladder: Ladder, history: "Sequence[Attempt]") -> list[str]:
     last = history[-1]
     here = names.index(last.rung)
     used = sum(attempt.rung == last.rung for attempt in history)
-    stay = _then(ladder, last) is Then.RETRY and used < ladder.rungs[last.rung].attempts
+    stay = then(ladder, last.rung, last.verdict.failure) is Then.RETRY and used < ladder.rungs[last.rung].attempts
     return names[here if stay else here + 1 :]
 
 

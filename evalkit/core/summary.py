@@ -119,7 +119,7 @@ class Tally:
         self._ladder = ladder
         self.rows: list[InstanceRow] = []
         self.counts: Counter[str] = Counter({str(status): 0 for status in Status})
-        self._failures: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
         self._attempts: Counter[str] = Counter()
         self._solved: Counter[str] = Counter()
         self._seconds: Counter[str] = Counter()
@@ -139,9 +139,11 @@ class Tally:
         self.counts[solution.status] += 1
         self.rows.append(row(solution))
         if solution.failure is not None:
-            self._failures[solution.failure] += 1
+            self.failures[solution.failure] += 1
         for attempt in solution.attempts:
             self._add_attempt(attempt)
+        if solution.unjudged is not None:
+            self._pay(solution.unjudged.rung, solution.unjudged.completion)
 
     def _add_attempt(self, attempt: Attempt) -> None:
         if attempt.skipped:
@@ -149,10 +151,13 @@ class Tally:
             return
         self._attempts[attempt.rung] += 1
         self._solved[attempt.rung] += attempt.verdict.accepted
-        self._seconds[attempt.rung] += attempt.completion.seconds  # type: ignore[assignment]  # a Counter of seconds
-        self._costs[attempt.rung].add(attempt.completion.cost_usd)
+        self._pay(attempt.rung, attempt.completion)
         if attempt.verdict.failure is not None:
-            self._failures[attempt.verdict.failure] += 1
+            self.failures[attempt.verdict.failure] += 1
+
+    def _pay(self, rung: str, completion: Completion) -> None:
+        self._seconds[rung] += completion.seconds  # type: ignore[assignment]  # a Counter of seconds
+        self._costs[rung].add(completion.cost_usd)
 
     def summary(self, facts: Facts, *, status: str, why: str, wall_seconds: float) -> Summary:
         """The summary of all that was added so far."""
@@ -170,7 +175,7 @@ class Tally:
             solved_rate=wilson(solved, len(judged)),
             attempts=_attempts(judged),
             by_rung=tuple(self._rung(name) for name in self._ladder.rungs),
-            failures=dict(self._failures.most_common()),
+            failures=dict(self.failures.most_common()),
             cost_usd=cost,
             cost_usd_per_solved=None if cost is None or not solved else cost / solved,
             tokens={"prompt": _whole(self.prompt.value), "completion": _whole(self.completion.value)},
@@ -194,14 +199,20 @@ class Tally:
 
 
 def row(solution: Solution) -> InstanceRow:
-    """A climb's light row. `attempts_needed` is set only where it was solved."""
+    """A climb's light row. `attempts_needed` is set only where it was solved.
+
+    Cost, tokens and seconds hold what was paid, also where the verdict never came, so that rows add up to totals.
+    """
     asked = solution.asked
+    paid = [attempt.completion for attempt in asked]
+    if solution.unjudged is not None:
+        paid.append(solution.unjudged.completion)
     solved = solution.status is Status.SOLVED
     cost, prompt, completion = Total(), Total(), Total()
-    for attempt in asked:
-        cost.add(attempt.completion.cost_usd)
-        prompt.add(attempt.completion.tokens_prompt)
-        completion.add(attempt.completion.tokens_completion)
+    for one in paid:
+        cost.add(one.cost_usd)
+        prompt.add(one.tokens_prompt)
+        completion.add(one.tokens_completion)
     error_type, final_error = _error(solution)
     return InstanceRow(
         instance_id=solution.instance_id,
@@ -213,7 +224,7 @@ def row(solution: Solution) -> InstanceRow:
         rung=asked[-1].rung if solved else None,
         error_type=error_type,
         final_error=final_error,
-        time_seconds=sum(attempt.completion.seconds + attempt.verdict.seconds for attempt in asked),
+        time_seconds=sum(one.seconds for one in paid) + sum(attempt.verdict.seconds for attempt in asked),
         cost_usd=cost.value,
         tokens_prompt=_whole(prompt.value),
         tokens_completion=_whole(completion.value),

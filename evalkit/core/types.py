@@ -108,8 +108,8 @@ class Completion:
     """A model's answer, raw. `cost_usd` and token counts are None where unknown, never a made-up zero.
 
     `failure` is set where the model gave no usable text (`empty_response`, `refused`, `context_window`,
-    `model_unavailable`); an outage is an exception instead. `seconds` is the wall time of the last request,
-    `requests` counts all that were sent, retries included.
+    `model_unavailable`, `rung_skipped`); an outage is an exception instead. `seconds` is the wall time of the last
+    request, `requests` counts all that were sent, retries included.
     """
 
     text: str
@@ -172,8 +172,32 @@ class TestResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Grading:
+    """What a grader model said of a candidate: its votes in the order asked, and what they cost.
+
+    `passing` is the share of votes for the candidate, `agreement` that of the larger side. An abstention is no
+    verdict. Tokens and `cost_usd` are None where unknown; `requests` counts all that were sent.
+    """
+
+    model: str
+    votes: tuple[str, ...]
+    passing: float
+    agreement: float
+    abstained: bool = False
+    requests: int = 0
+    tokens_prompt: int | None = None
+    tokens_completion: int | None = None
+    cost_usd: float | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """Accepted or not, why, and the evidence. `score` is the weighted share of rules that hold, 0 to 1."""
+    """Accepted or not, why, and the evidence. `score` is the weighted share of rules that hold, 0 to 1.
+
+    `rules_unjudged` rules of `rules_total` were not looked at, because the verdict stood without them: they count
+    neither as held nor in the score, which so is the least that it can be. `gradings` are the graders' votes.
+    """
 
     accepted: bool
     failure: Failure | None = None
@@ -183,6 +207,8 @@ class Verdict:
     rules_total: int = 0
     tests: tuple[TestResult, ...] = ()
     seconds: float = 0.0
+    rules_unjudged: int = 0
+    gradings: tuple[Grading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +226,7 @@ class Attempt:
     @property
     def skipped(self) -> bool:
         """Whether the rung could not be asked at all, so that this counts as no attempt."""
-        return self.completion.failure is Failure.MODEL_UNAVAILABLE
+        return self.completion.failure in (Failure.MODEL_UNAVAILABLE, Failure.RUNG_SKIPPED)
 
 
 class Status(StrEnum):
@@ -210,6 +236,14 @@ class Status(StrEnum):
     UNSOLVED = "unsolved"
     UNFINISHED = "unfinished"
     QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A completion that was paid for on `rung`, and whose verdict never came."""
+
+    rung: str
+    completion: Completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +257,7 @@ class Solution:
     attempts: tuple[Attempt, ...] = ()
     failure: Failure | None = None
     error: str = ""
+    unjudged: Unjudged | None = None
 
     @property
     def asked(self) -> tuple[Attempt, ...]:

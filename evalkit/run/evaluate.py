@@ -12,6 +12,7 @@ from evalkit.core.ladder import Ladder
 from evalkit.core.ports import Model, Observer, Strategy, Verifier
 from evalkit.core.summary import Facts, Summary, Tally
 from evalkit.core.types import Attempt, Instance, Solution, Status
+from evalkit.run.given_up import GivenUp
 from evalkit.run.records import Metered, NotRecorded, OnlyRecorded, Searchable
 from evalkit.run.solve import solve
 
@@ -46,7 +47,8 @@ class Evaluation:
         self._plan = plan
         self._tally = Tally(climb.ladder)
         self._journal = climb.journal
-        self._climb = replace(climb, journal=Metered(climb.journal, self._tally.spend))
+        self._given_up = GivenUp(climb.ladder, climb.journal)
+        self._climb = replace(climb, models=self._given_up.guarded(climb.models))
         self._observers = observers
         self._todo = self._climbs()
         self._alarm = _Alarm(plan.identical_errors)
@@ -65,7 +67,7 @@ class Evaluation:
 
     async def _recall(self) -> None:
         """Add what the journal holds of climbs that this session did not come to; asks nobody anything."""
-        recorded = replace(self._climb, journal=Metered(OnlyRecorded(self._journal), self._tally.spend))
+        recorded = replace(self._climb, journal=OnlyRecorded(self._journal))
         for instance, epoch in self._climbs():
             if (instance.id, epoch) not in self._ended:
                 self._tally.add(await self._solve(instance, epoch, recorded))
@@ -83,8 +85,12 @@ class Evaluation:
         if cut_short:
             return "paused", cut_short
         if unfinished:
-            return "unfinished", f"{unfinished} unfinished; the same command tries them again"
+            return "unfinished", f"{unfinished} unfinished; the same command tries them again{self._stuck()}"
         return "complete", ""
+
+    def _stuck(self) -> str:
+        stuck = self._tally.failures[Failure.RUNG_SKIPPED]
+        return f", but not the {stuck} whose every rung was given up: mend the policy `on`" if stuck else ""
 
     def _climbs(self) -> Iterator[tuple[Instance, int]]:
         return ((instance, epoch) for epoch in range(1, self._plan.epochs + 1) for instance in self._plan.instances)
@@ -105,6 +111,7 @@ class Evaluation:
         if (why := self._plan.quarantined.get(instance.id)) is not None:
             return Solution(instance.id, epoch, Status.QUARANTINED, "quarantined", error=why)
         history: list[Attempt] = []
+        journal = Metered(climb.journal, self._tally.spend, self._given_up.hear)
         try:
             return await solve(
                 instance,
@@ -115,14 +122,15 @@ class Evaluation:
                 models=climb.models,
                 strategy=climb.strategy,
                 verifier=climb.verifier,
-                journal=climb.journal,
+                journal=journal,
             )
         except NotRecorded as error:
-            return Solution(instance.id, epoch, Status.UNFINISHED, "not_begun", tuple(history), error=str(error))
+            ended = Solution(instance.id, epoch, Status.UNFINISHED, "not_begun", error=str(error))
         except StorageError:  # nothing more can be recorded: going on would lose what is paid for
             raise
         except InfrastructureError as error:
-            return Solution(instance.id, epoch, Status.UNFINISHED, "outage", tuple(history), error.failure, str(error))
+            ended = Solution(instance.id, epoch, Status.UNFINISHED, "outage", failure=error.failure, error=str(error))
+        return replace(ended, attempts=tuple(history), unjudged=journal.unjudged)
 
 
 class _Alarm:

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 from evalkit.core.errors import InfrastructureError
 from evalkit.core.failure import Failure
 from evalkit.core.ports import Journal
-from evalkit.core.types import Completion
+from evalkit.core.types import Completion, Unjudged, Verdict
 
 T = TypeVar("T")
 
@@ -20,14 +20,23 @@ class Searchable(Journal, Protocol):
 
 
 class Metered:
-    """Counts every completion, also those of climbs that are never finished, and records nothing that may pass.
+    """Sees what one climb records: counts every completion, also where the climb is never finished.
 
-    That a model is not in the subscription is true today: recorded, it would skip the rung for ever.
+    `judged` hears of each attempt (instance, rung, completion, verdict); `unjudged` is the completion that still
+    waits for its verdict. Nothing that may pass is recorded: that a model is not in the subscription is true
+    today, and would skip the rung for ever.
     """
 
-    def __init__(self, inner: Searchable, spend: Callable[[Completion], None]) -> None:
+    def __init__(
+        self,
+        inner: Searchable,
+        spend: Callable[[Completion], None],
+        judged: Callable[[str, str, Completion, Verdict], None],
+    ) -> None:
         self._inner = inner
         self._spend = spend
+        self._judged = judged
+        self.unjudged: Unjudged | None = None
 
     def __contains__(self, key: str) -> bool:
         return key in self._inner
@@ -45,9 +54,20 @@ class Metered:
             value = await self._inner.once(key, kind, lasting, *args)
         except _Passing as passing:
             value = passing.value  # type: ignore[assignment]  # what `effect` returned
+        instance, rung = climbing(key)
         if isinstance(value, Completion):
             self._spend(value)
+            self.unjudged = Unjudged(rung, value)
+        elif isinstance(value, Verdict) and self.unjudged is not None:
+            self._judged(instance, rung, self.unjudged.completion, value)
+            self.unjudged = None
         return value
+
+
+def climbing(key: str) -> tuple[str, str]:
+    """Instance and rung in a key of solve's: instance/epoch/number/rung/prompt/what. Only a rung may hold a `/`."""
+    parts = key.split("/")
+    return parts[0], "/".join(parts[3:-2])
 
 
 class OnlyRecorded:

@@ -40,7 +40,8 @@ async def solve(
 
 def _solution(name: str, epoch: int, reason: str, history: list[Attempt]) -> Solution:
     if all(attempt.skipped for attempt in history):  # no rung could be asked: nothing is known of the models
-        error = history[-1].completion.detail if history else reason
-        return Solution(name, epoch, Status.UNFINISHED, reason, tuple(history), Failure.MODEL_UNAVAILABLE, error)
+        last = history[-1].completion if history else Completion("", detail=reason)
+        failure = last.failure or Failure.MODEL_UNAVAILABLE
+        return Solution(name, epoch, Status.UNFINISHED, reason, tuple(history), failure, last.detail)
     status = Status.SOLVED if history[-1].verdict.accepted else Status.UNSOLVED
     return Solution(name, epoch, status, reason, tuple(history))

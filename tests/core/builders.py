@@ -13,7 +13,8 @@ def attempt(
     number: int, rung: str, on_rung: int = 1, *, failure: Failure | None = Failure.RULE_VIOLATION, **more
 ) -> Attempt:
     verdict = Verdict(accepted=failure is None, failure=failure, findings=tuple(more.pop("findings", ())))
-    refused = failure if failure in (Failure.MODEL_UNAVAILABLE, Failure.EMPTY_RESPONSE) else None
+    none = (Failure.MODEL_UNAVAILABLE, Failure.RUNG_SKIPPED, Failure.EMPTY_RESPONSE)
+    refused = failure if failure in none else None
     completion = Completion("answer", model=rung, failure=refused, **more)
     prompt = Prompt((Message("user", f"prompt {number}"),))
     return Attempt(number, rung, on_rung, prompt, completion, Candidate("answer"), verdict)

@@ -84,12 +84,20 @@ def test_above_temperature_0_the_same_prompt_may_be_asked_again():
         ({"empty_response": "escalate"}, {}, ("big", 2, 1)),
         ({"empty_response": "escalate"}, {"empty_response": "retry"}, ("small", 2, 2)),
         ({}, {"empty_response": "stop"}, "policy"),
+        ({}, {"empty_response": "skip"}, ("big", 2, 1)),
     ],
 )
 def test_the_policy_by_failure_class_is_settings_and_a_rungs_own_goes_before_the_ladders(ladder_on, rung_on, expected):
     rungs = {"small": Rung("scripted/x", attempts=3, on=rung_on), "big": Rung("scripted/y")}
     history = [attempt(1, "small", failure=Failure.EMPTY_RESPONSE)]
     assert where(next_step(Ladder(rungs, on=ladder_on), 10, history, fresh)) == expected
+
+
+def test_a_climb_goes_on_past_a_rung_that_was_given_up_whatever_its_policy_says():
+    rungs = {"small": Rung("scripted/x", attempts=3, on={"model_unavailable": "stop"}), "big": Rung("scripted/y")}
+    history = [attempt(1, "small", failure=Failure.RUNG_SKIPPED)]
+    assert where(next_step(Ladder(rungs), 10, history, fresh)) == ("big", 2, 1)
+    assert where(next_step(Ladder(rungs), 1, history, fresh)) == ("big", 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +108,7 @@ def test_the_policy_by_failure_class_is_settings_and_a_rungs_own_goes_before_the
         ({"on": {"empty_respons": "retry"}}, "did you mean 'empty_response'"),
         ({"on": {"empty_response": "escalat"}}, "did you mean 'escalate'"),
         ({"on": {"rate_limit": "escalate"}}, "it has no policy"),
+        ({"on": {"rung_skipped": "retry"}}, "it has no policy of its own"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_with_the_nearest_word(settings, says):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from evalkit.core.errors import ProviderServerError, RateLimitError, StorageError
+from evalkit.core.errors import GraderError, ProviderServerError, RateLimitError, StorageError
 from evalkit.core.failure import Failure
 from evalkit.core.summary import DatasetFacts, Facts
 from evalkit.core.types import Completion
@@ -67,12 +67,13 @@ async def test_different_errors_do_not_stop_the_run():
 async def test_a_model_that_was_unavailable_is_asked_again_by_the_next_session():
     journal = Memory()
     gone = Completion("", requests=1, failure=Failure.MODEL_UNAVAILABLE, detail="requires a subscription")
-    first = await evaluate(by_task(i1=gone), journal=journal, identical=0)
-    assert (first.counts["unfinished"], first.status) == (1, "unfinished")
-    assert first.skipped_rungs == {"only": "requires a subscription"}
+    model = by_task(i1=gone)
+    first = await evaluate(model, journal=journal, identical=0)
+    assert (first.counts["solved"], first.counts["unfinished"], first.status) == (1, 5, "unfinished")
+    assert (first.skipped_rungs, model.calls) == ({"only": "requires a subscription"}, 2)
     second_model = by_task()
     second = await evaluate(second_model, journal=journal)
-    assert (second.counts["solved"], second_model.calls) == (6, 1)
+    assert (second.counts["solved"], second_model.calls) == (6, 5)
 
 
 async def test_what_an_interrupted_session_did_not_come_to_is_recalled_from_the_journal():
@@ -132,9 +133,17 @@ async def test_unknown_cost_is_said_and_never_counted_as_zero():
     assert (some.cost_usd, some.cost_usd_per_solved, some.tokens["prompt"]) == (None, None, None)
 
 
-async def test_a_completion_is_paid_for_even_if_its_verdict_never_came():
-    verifier = WordVerifier(fault=lambda found: ProviderServerError("judge down"))
-    assert (await evaluate(by_task(), count=1, verifier=verifier)).cost_usd == 1.0
+async def test_a_completion_is_paid_for_even_if_its_verdict_never_came_and_rows_and_rungs_add_up_to_the_total():
+    journal = Memory()
+    verifier = WordVerifier(fault=lambda found: GraderError("judge down") if "second" in found.text else None)
+    model = FunctionModel(lambda prompt: "second" if prompt.number > 1 else "wrong")
+    for _ in range(2):  # and so says the session that finds the completion in the journal
+        summary = await evaluate(model, count=1, verifier=verifier, journal=journal)
+        (row,) = summary.instances
+        assert (row.status, row.attempts, row.error_type) == ("unfinished", 1, "grader")
+        assert summary.cost_usd == row.cost_usd == summary.by_rung[0].cost_usd == 2.0
+        assert (summary.tokens["prompt"], summary.tokens["completion"]) == (row.tokens_prompt, row.tokens_completion)
+        assert model.calls == 2
 
 
 async def test_no_more_climbs_go_at_once_than_asked():
