@@ -1,6 +1,6 @@
 """From the data of a rubric to its objects, collecting every fault on the way."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from math import isfinite
@@ -10,10 +10,17 @@ from evalkit.adapters.rubric_files.wording import faults_of, near, schema
 from evalkit.core.errors import RubricError
 from evalkit.core.rubric import Kind, Rubric, Rule
 from evalkit.core.rules import KINDS
+from evalkit.core.rules.composite import Part
 from evalkit.core.rules.keys import KeyFault, KeyFaults, KeyPath, words
 from evalkit.core.rules.where import short
 
 GROUP = "evalkit.rules"  # entry points: name = kind, value = its class
+# What a part of any_of, all_of and not has beside its kind's keys.
+PART: dict[str, Any] = {
+    "required": ["kind"],
+    "properties": {key: {"type": "string"} for key in ("kind", "description")},
+}
+PART_KEYS = tuple(PART["properties"])
 ANY_KIND = {"properties": {key: True for kind in KINDS.values() for key in kind.SCHEMA["properties"]}}
 
 
@@ -50,7 +57,7 @@ class Reading:
     def _rule(self, data: object, path: KeyPath, faults: list[KeyFault], *, weighted: bool) -> Rule | None:
         if not isinstance(data, dict):
             return None  # the rubric's own schema says so
-        check = self._check(data, path, faults)
+        check = self._check(data, path, faults, tuple(schema()["$defs"]["rule"]["properties"]))
         wordless = not data.get("message") and not data.get("description")
         if wordless and not get_close_matches("message", map(str, data), 1):
             faults.append(KeyFault((*path, "message"), "is missing: say to the model what it should do"))
@@ -69,8 +76,8 @@ class Reading:
             reject=tuple(words(data.get("reject"))),
         )
 
-    def _check(self, data: Mapping[str, Any], path: KeyPath, faults: list[KeyFault]) -> Any:
-        """The object of the rule's kind, or None and the faults of its own keys."""
+    def _check(self, data: Mapping[str, Any], path: KeyPath, faults: list[KeyFault], beside: Sequence[str]) -> Any:
+        """The object of the rule's kind, or None and the faults of its own keys; `beside` are no keys of a kind."""
         name = data.get("kind")
         known = name if isinstance(name, str) and name in self._kinds else None
         if isinstance(name, str) and not known:
@@ -78,11 +85,32 @@ class Reading:
             faults.append(KeyFault((*path, "kind"), text))
             known = next(iter(get_close_matches(name, list(self._kinds), 1)), None)  # for the faults of its keys
         if known is None:
-            faults += [_below(path, fault) for fault in faults_of(_closed(ANY_KIND), data)]
+            faults += [_below(path, fault) for fault in faults_of(_closed(ANY_KIND, beside), data)]
             return None
-        check, found = _made(_loaded(known, self._kinds[known]), data)
+        kind = _loaded(known, self._kinds[known])
+        parts = self._parts(kind, data, path, faults) if hasattr(kind, "NESTED") else None
+        check, found = _made(kind, data if parts is None else {**data, "of": parts}, data, beside)
         faults += [_below(path, fault) for fault in found]
-        return check if known == name else None
+        return check if known == name and (parts is None or all(parts)) else None
+
+    def _parts(
+        self, kind: Any, data: Mapping[str, Any], path: KeyPath, faults: list[KeyFault]
+    ) -> tuple[Part | None, ...]:
+        """What a composite is made of, None for each part that has a fault."""
+        of = data.get("of")
+        if kind.NESTED == "one":
+            listed = [((*path, "of"), of)]
+        else:
+            listed = [((*path, "of", index), part) for index, part in enumerate(of if isinstance(of, list) else [])]
+        return tuple(self._part(part, place, faults) for place, part in listed if isinstance(part, dict))
+
+    def _part(self, data: Mapping[str, Any], path: KeyPath, faults: list[KeyFault]) -> Part | None:
+        before = len(faults)
+        faults += [_below(path, fault) for fault in faults_of(PART, data)]
+        check = self._check(data, path, faults, PART_KEYS)
+        if len(faults) > before:
+            return None
+        return Part(data["kind"], check, data.get("description", ""))
 
     def _line(self, path: KeyPath) -> int:
         """The line of the longest part of the key path that has one."""
@@ -92,11 +120,13 @@ class Reading:
         return 0
 
 
-def _made(kind: type[Kind], data: Mapping[str, Any]) -> tuple[Any, list[KeyFault]]:
-    """The kind's object of the rule's keys, or None and all that is wrong with them."""
-    found = list(faults_of(_closed(kind.SCHEMA), data))
+def _made(
+    kind: type[Kind], keys: Mapping[str, Any], data: Mapping[str, Any], beside: Sequence[str]
+) -> tuple[Any, list[KeyFault]]:
+    """The kind's object of these keys, or None and all that is wrong with them as they stand in the data."""
+    found = list(faults_of(_closed(kind.SCHEMA, beside), data))
     faulty = {fault.path[0] for fault in found if fault.path}
-    own = {key: data[key] for key in kind.SCHEMA.get("properties", {}) if key in data and key not in faulty}
+    own = {key: keys[key] for key in kind.SCHEMA.get("properties", {}) if key in keys and key not in faulty}
     if any(key not in own for key in kind.SCHEMA.get("required", ())):
         return None, found
     try:
@@ -108,10 +138,9 @@ def _made(kind: type[Kind], data: Mapping[str, Any]) -> tuple[Any, list[KeyFault
     return (None if found else check), found
 
 
-def _closed(schema_of_kind: Mapping[str, Any]) -> dict[str, Any]:
+def _closed(schema_of_kind: Mapping[str, Any], beside: Sequence[str]) -> dict[str, Any]:
     """The schema of a whole rule in which only the kind's own keys are checked, and no others may stand."""
-    common = dict.fromkeys(schema()["$defs"]["rule"]["properties"], True)
-    properties = {**common, **schema_of_kind.get("properties", {})}
+    properties = {**dict.fromkeys(beside, True), **schema_of_kind.get("properties", {})}
     return {**schema_of_kind, "properties": properties, "additionalProperties": False}
 
 

@@ -6,10 +6,12 @@ Plug-ins add theirs as entry points of the group `evalkit.rules`, which adapters
 """
 
 from evalkit.core.rubric import Kind
+from evalkit.core.rules.composite import AllOf, AnyOf, Not
 from evalkit.core.rules.json_schema import JsonSchema
 from evalkit.core.rules.length import Length
 from evalkit.core.rules.python_ast import PythonAst
 from evalkit.core.rules.regex import NotRegex, Regex
+from evalkit.core.rules.tree_sitter import TreeSitter
 
 KINDS: dict[str, type[Kind]] = {
     "regex": Regex,
@@ -17,4 +19,8 @@ KINDS: dict[str, type[Kind]] = {
     "length": Length,
     "json_schema": JsonSchema,
     "python_ast": PythonAst,
+    "tree_sitter": TreeSitter,
+    "any_of": AnyOf,
+    "all_of": AllOf,
+    "not": Not,
 }
