@@ -1,6 +1,7 @@
 """Cases: only arguments go into the sandbox, values come out, and the host compares (also rows of SQL)."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from evalkit.core.errors import GraderError
@@ -38,12 +39,38 @@ def sqlite_job(trial: Trial) -> Job:
 
 def judge(trial: Trial, done: Execution) -> Verdict:
     """Compare what came back, case by case; what did not come back is missing, never passed."""
-    records = Records(trial, done)
+    records = Records(trial, done, partial(_is_sound, kind=trial.tests.kind))
     for record in records.every("fault"):
         raise GraderError(f"{trial.instance.id}: case {record['case'] + 1}: {record['fault']}. Mend the dataset.")
     judged = _Judge(trial, records, ending(done, trial.limits))
     results = [judged.case(number) for number in range(len(trial.tests.cases))]
-    return verdict(results, judged.findings, judged.failure, done, whole=records.done)
+    if records.forged:
+        message = f"The code makes reports of its own ({records.forged})."
+        judged.findings.insert(0, finding("tests", message, source="rule"))
+    return verdict(results, judged.findings, judged.failure, done, whole=records.done and not records.forged)
+
+
+def _is_sound(record: Any, kind: str) -> bool:
+    """Whether a record has a form that the harness gives it; a Python candidate may have found nonce and channel."""
+    match record:
+        case {"ready": True} | {"done": True} | {"start": int()} | {"undefined": str()}:
+            return True
+        case {"import": error}:
+            return _is_error(error)
+        case {"case": int(), "fault": str()}:
+            return kind == "sqlite"
+        case {"case": int(), "raises": _}:
+            return _is_error(record)
+        case {"case": int(), "returns": _} | {"case": int(), "no_rows": True}:
+            return True
+    return False
+
+
+def _is_error(record: Any) -> bool:
+    match record:
+        case {"raises": [str(), *names], "message": str(), "line": int() | None}:
+            return all(isinstance(name, str) for name in names)
+    return False
 
 
 class _Judge:

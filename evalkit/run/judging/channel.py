@@ -1,8 +1,8 @@
 """What comes back from inside the sandbox: lines that carry a nonce which the candidate was not told."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.core.errors import GraderError
@@ -31,10 +31,15 @@ class Trial:
 
 
 class Records:
-    """The reports of one execution. Raises GraderError if the harness never came to its start."""
+    """The reports of one execution. Raises GraderError if the harness never came to its start.
 
-    def __init__(self, trial: Trial, done: Execution) -> None:
-        self._all = list(_parse(done.stdout, trial.nonce))
+    `sound` tells a record as the harness writes it; `forged` counts the others, which somebody else has written.
+    """
+
+    def __init__(self, trial: Trial, done: Execution, sound: Callable[[Any], bool] = bool) -> None:
+        said = list(_parse(done.stdout, trial.nonce))
+        self._all = [record for record in said if sound(record)]
+        self.forged = len(said) - len(self._all)
         if not self.every("ready"):
             why = f"stopped by its {done.stopped} limit" if done.stopped else f"exit code {done.exit_code}"
             raise GraderError(
@@ -69,7 +74,10 @@ def _parse(stdout: str, nonce: str) -> Iterator[Mapping[str, Any]]:
         if line.startswith(f"{nonce} "):
             try:
                 record = json.loads(line[len(nonce) + 1 :])
-            except ValueError:  # cut by the cap on output
+            except (
+                ValueError,
+                RecursionError,
+            ):  # cut by the cap on output; written by a candidate that found the nonce
                 continue
             if isinstance(record, dict):
                 yield record
@@ -88,7 +96,7 @@ def verdict(
         score=passed / len(tests) if tests else 0.0,
         rules_passed=passed,
         rules_total=len(tests),
-        tests=tuple(tests),
+        tests=tuple(replace(test, message=_writable(test.message)) for test in tests),
         seconds=done.seconds,
     )
 
@@ -101,7 +109,12 @@ def failed(failure: Failure, found: Finding) -> Verdict:
 def finding(rule: str, message: str, *, line: int | None = None, source: str = "test") -> Finding:
     """A finding whose message is cut to a sensible length; most are a test's outcome."""
     text = message if len(message) <= LONGEST else f"{message[: LONGEST - 1]}…"
-    return Finding(rule, text, line=line, source=source)
+    return Finding(rule, _writable(text), line=line, source=source)
+
+
+def _writable(text: str) -> str:
+    """Without halves of surrogate pairs, which a candidate may well raise and no file takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def ending(done: Execution, limits: Limits) -> str:

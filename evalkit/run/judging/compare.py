@@ -35,7 +35,10 @@ def same_rows(expected: Any, got: Any, tolerance: float, *, ordered: bool) -> bo
 
 def show(value: Any, longest: int = 200) -> str:
     """A value as Python writes it, cut to a sensible length."""
-    text = _show(value)
+    try:
+        text = _show(value)
+    except RecursionError:
+        text = "a value nested too deep to show"
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
