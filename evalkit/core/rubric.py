@@ -1,6 +1,6 @@
 """A rubric: rules as data, and the pure judgement of a candidate by them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -35,6 +35,21 @@ class Composite(Protocol):
         ...
 
 
+def leaves(check: Any) -> Iterator[Any]:
+    """The checks that a check is made of in the end: itself, where it has no parts."""
+    parts = getattr(check, "parts", None)
+    if parts is None:
+        yield check
+    else:
+        for part in parts:
+            yield from leaves(part)
+
+
+def source(check: Any) -> str:
+    """The `source` of what a check finds: `test` as soon as a part of it shows how hidden tests ended."""
+    return "test" if any(getattr(leaf, "source", "") == "test" for leaf in leaves(check)) else "rule"
+
+
 class Kind(Check, Protocol):
     """A kind of rule: a dataclass of its keys, which `SCHEMA` describes (`properties` and `required`)."""
 
@@ -57,6 +72,23 @@ class Rule:
     tags: tuple[str, ...] = ()
     accept: tuple[str, ...] = ()
     reject: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()  # what it is meant to see beside the meaning: core/mutation.CHANGES
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedAnswer:
+    """A whole answer that a rubric must reject, and the ids of the rules that it breaks, where that is said."""
+
+    text: str
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Whole answers that a rubric must accept and reject."""
+
+    accept: tuple[str, ...] = ()
+    reject: tuple[RejectedAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +103,4 @@ class Rubric:
     rules: tuple[Rule, ...]
     description: str = ""
     threshold: float | None = None
+    examples: Examples = Examples()

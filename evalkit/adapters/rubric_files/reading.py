@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.adapters.rubric_files.wording import faults_of, near, schema
 from evalkit.core.errors import RubricError
-from evalkit.core.rubric import Kind, Rubric, Rule
+from evalkit.core.rubric import Examples, Kind, RejectedAnswer, Rubric, Rule
 from evalkit.core.rules import KINDS
 from evalkit.core.rules.composite import Part
 from evalkit.core.rules.keys import KeyFault, KeyFaults, KeyPath, words
@@ -43,7 +43,7 @@ class Reading:
             given = data.get("rules")
             for index, rule in enumerate(given if isinstance(given, list) else []):
                 rules.append(self._rule(rule, ("rules", index), found, weighted=threshold is not None))
-            found += _sense_faults(data, threshold)
+            found += [*_sense_faults(data, threshold), *_example_faults(data)]
         self.faults += [(self._line(fault.path), fault) for fault in found if fault.path not in self._said]
         if self.faults or not isinstance(data, dict):
             return None
@@ -52,6 +52,7 @@ class Reading:
             rules=tuple(rule for rule in rules if rule),
             description=data.get("description", ""),
             threshold=threshold,
+            examples=_examples(data.get("examples", {})),
         )
 
     def _rule(self, data: object, path: KeyPath, faults: list[KeyFault], *, weighted: bool) -> Rule | None:
@@ -74,6 +75,7 @@ class Reading:
             tags=tuple(data.get("tags", ())),
             accept=tuple(words(data.get("accept"))),
             reject=tuple(words(data.get("reject"))),
+            sensitive=tuple(data.get("sensitive", ())),
         )
 
     def _check(self, data: Mapping[str, Any], path: KeyPath, faults: list[KeyFault], beside: Sequence[str]) -> Any:
@@ -168,6 +170,23 @@ def _sense_faults(data: Mapping[str, Any], threshold: float | None) -> Iterator[
         yield KeyFault(("accept", "threshold"), f"is {threshold!r}; it must be above 0 and at most 1")
     if rules and all(rule.get("weight", 1) == 0 for _, rule in rules):
         yield KeyFault(("accept", "threshold"), "is a share of the weights, but every rule's weight is 0")
+
+
+def _examples(data: Mapping[str, Any]) -> Examples:
+    reject = (RejectedAnswer(one["text"], tuple(words(one.get("rules")))) for one in data.get("reject", ()))
+    return Examples(tuple(words(data.get("accept"))), tuple(reject))
+
+
+def _example_faults(data: Mapping[str, Any]) -> Iterator[KeyFault]:
+    """Rejected answers that name a rule which is not there."""
+    known = [str(rule.get("id")) for rule in data.get("rules") or () if isinstance(rule, dict)]
+    examples = data.get("examples")
+    rejected = examples.get("reject") if isinstance(examples, dict) else None
+    for index, one in enumerate(rejected if isinstance(rejected, list) else []):
+        for name in words(one.get("rules")) if isinstance(one, dict) else []:
+            if name not in known:
+                path = ("examples", "reject", index, "rules")
+                yield KeyFault(path, f"{short(name)!r} is no rule of this rubric{near(name, known)}")
 
 
 def kinds() -> dict[str, Callable[[], type[Kind]]]:
