@@ -1,12 +1,12 @@
 """The judgement of a candidate by a rubric: a pure function, and the words in which a model hears of it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 
 from evalkit.core.failure import Failure
-from evalkit.core.rubric import Rubric, Rule, Violation
+from evalkit.core.rubric import Rubric, Rule, Violation, source
 from evalkit.core.types import Candidate, Finding, Verdict
 
 LARGEST = 1_000_000  # characters: more is no answer to a prompt, and patterns take their time
@@ -23,15 +23,21 @@ _WORDING = {
 }
 
 
-def judge(rubric: Rubric, candidate: str, found: Mapping[str, list[Violation]] | None = None) -> Verdict:
+def judge(
+    rubric: Rubric,
+    candidate: str,
+    found: Mapping[str, list[Violation]] | None = None,
+    unjudged: Collection[str] = (),
+) -> Verdict:
     """Hold every rule against the candidate; `found`, by rule id, is what was found out elsewhere (run/checking).
 
     Accepted are candidates for which all required rules hold and, where the rubric has a threshold, rules of
-    at least that share of the weights. Rules that are not required make findings as well.
+    at least that share of the weights. Rules that are not required make findings as well. The rules `unjudged`
+    are counted as that: they do not hold, and they make no findings.
     """
     if len(candidate) > LARGEST:
         return _too_long(rubric, candidate)
-    known = found or {}
+    known = {**(found or {}), **{name: [Violation()] for name in unjudged}}
     held = {rule.id: known[rule.id] if rule.id in known else rule.check.violations(candidate) for rule in rubric.rules}
     broken = {name: places for name, places in held.items() if places}
     score = _score(rubric, broken)
@@ -41,10 +47,16 @@ def judge(rubric: Rubric, candidate: str, found: Mapping[str, list[Violation]] |
     return Verdict(
         accepted=accepted,
         failure=None if accepted else Failure.RULE_VIOLATION,
-        findings=tuple(finding for rule in rubric.rules for finding in _findings(rule, broken.get(rule.id, []))),
+        findings=tuple(
+            finding
+            for rule in rubric.rules
+            if rule.id not in unjudged
+            for finding in _findings(rule, broken.get(rule.id, []))
+        ),
         score=score,
         rules_passed=len(rubric.rules) - len(broken),
         rules_total=len(rubric.rules),
+        rules_unjudged=len(unjudged),
     )
 
 
@@ -75,6 +87,8 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
         rules_total=rules,
         tests=tuple(test for verdict in verdicts for test in verdict.tests),
         seconds=fsum(verdict.seconds for verdict in verdicts),
+        rules_unjudged=sum(verdict.rules_unjudged for verdict in verdicts),
+        gradings=tuple(grading for verdict in verdicts for grading in verdict.gradings),
     )
 
 
@@ -119,7 +133,7 @@ def _findings(rule: Rule, violations: Sequence[Violation]) -> list[Finding]:
     if more:
         messages[-1] += f" (and in {more} more place{'s' if more > 1 else ''})"
     return [
-        Finding(rule.id, message, rule.required, violation.line, violation.excerpt)
+        Finding(rule.id, message, rule.required, violation.line, violation.excerpt, source(rule.check))
         for message, violation in zip(messages, shown, strict=True)
     ]
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from evalkit.core.ladder import Step
 from evalkit.core.rubric import Violation
 from evalkit.core.summary import Summary
-from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt, Solution, Verdict
+from evalkit.core.types import Attempt, Candidate, Completion, Grading, Instance, Message, Prompt, Solution, Verdict
 
 T = TypeVar("T")
 
@@ -129,16 +129,40 @@ class World(Protocol):
         """Whose candidate is judged."""
         ...
 
+    @property
+    def limits(self) -> Limits:
+        """What a job gets that asks for nothing else."""
+        ...
+
     async def run(self, job: Job) -> Execution:
         """Run a command in the sandbox, in the instance's image unless the job names another."""
         ...
 
-    async def test(self) -> Verdict:
+    async def test(self, candidate: str) -> Verdict:
         """The verdict of the instance's own tests on the candidate; run once, however many rules ask."""
         ...
 
-    async def ask(self, model: str, messages: Sequence[Message], params: Mapping[str, object]) -> Completion:
-        """A grader's answer; `model` is any name that a rung may have."""
+    async def ask(
+        self, model: str, messages: Sequence[Message], params: Mapping[str, object], number: int = 1
+    ) -> Completion:
+        """A grader's answer; `model` is any name that a rung may have, `params` a rung's keys and litellm's.
+
+        `number` says which question this is about the candidate: above temperature 0 each draws its own seed.
+        """
+        ...
+
+    def note(self, grading: Grading) -> None:
+        """Keep a grader's votes as evidence for the verdict."""
+        ...
+
+
+class Ask(Protocol):
+    """Asks grader models by name."""
+
+    async def __call__(
+        self, model: str, messages: Sequence[Message], params: Mapping[str, object], *, instance_id: str, number: int
+    ) -> Completion:
+        """One answer. Raises ModelError on an outage, ConfigError for a model that cannot be."""
         ...
 
 
