@@ -95,6 +95,33 @@ async def test_a_second_process_on_the_same_run_is_refused(tmp_path):
     JsonlJournal(tmp_path / "journal.jsonl", "r1").close()
 
 
+async def test_records_of_many_climbs_at_once_are_synced_in_groups(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    journal, syncs, sync = JsonlJournal(path, "r1"), [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (time.sleep(0.01), syncs.append(sync(file))))
+    effects = {f"{n}": Effect(Completion(f"answer {n}")) for n in range(100)}
+    await asyncio.gather(*(journal.once(key, Completion, effect) for key, effect in effects.items()))
+    journal.close()
+    assert len(syncs) < 20
+    assert len(path.read_text().splitlines()) == 101
+    assert await once(path, "77", Completion("other")) == (Completion("answer 77"), 0)
+
+
+async def test_what_was_paid_for_is_recorded_though_its_climb_is_cancelled(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    journal, sync = JsonlJournal(path, "r1"), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (time.sleep(0.1), sync(file)))
+    climbs = [asyncio.create_task(journal.once(f"{n}", Completion, Effect(FACTS[0]))) for n in range(20)]
+    await asyncio.sleep(0.02)
+    for climb in climbs:
+        climb.cancel()
+    await asyncio.gather(*climbs, return_exceptions=True)
+    assert all(f"{n}" in journal for n in range(20))
+    assert await journal.once("19", Completion, Effect(None)) == FACTS[0]
+    journal.close()
+    assert [await once(path, f"{n}", FACTS[0]) for n in range(20)] == [(FACTS[0], 0)] * 20
+
+
 async def test_an_effect_that_raises_is_not_recorded(tmp_path):
     journal = JsonlJournal(tmp_path / "journal.jsonl", "r1")
 
