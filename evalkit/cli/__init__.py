@@ -19,6 +19,7 @@ COMMANDS = {
     "dataset": "check, show or sample a dataset",
     "rubric": "test or show rubrics",
     "models": "fetch the embedded models",
+    "images": "build or list the images of sandbox=docker",
     "publish": "bring journals to MLflow that could not be published when they ran",
     "ui": "the MLflow UI over the configured store",
 }

@@ -1,0 +1,1 @@
+"""Runs candidates in containers: a fresh one for each attempt, started ahead of need."""
