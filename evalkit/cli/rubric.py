@@ -1,6 +1,9 @@
-"""Test rubrics by their own examples, or show one.
+"""Test rubrics by their own examples and mutations of them, or show one.
 
-`evalkit rubric test` holds each rule against its accept and reject examples; it ends with 4 if one is wrong.
+`evalkit rubric test` holds each rule against its accept and reject examples, against the other rules' accepted
+ones, against mutations of accepted answers (a rule that none of them breaks never fires) and against rewrites
+that mean the same (a rule that fires on one is brittle). It ends with 4 where a rule is wrong, never fires or is
+brittle; with --lenient only where one is wrong.
 `evalkit rubric show NAME` prints the rules.
 """
 
@@ -12,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from evalkit.cli.tables import show
 
 if TYPE_CHECKING:
+    from evalkit.core.mutation.report import RubricReport
     from evalkit.core.rubric import Rubric, Rule
+    from evalkit.run.rubric_trial import Effort
 
 EXAMPLE = "evalkit rubric test rubrics/python_function.yaml"
 WRONG = 4
@@ -21,9 +26,14 @@ WRONG = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The two commands and their options."""
     commands = parser.add_subparsers(dest="command", required=True, metavar="test|show")
-    test = commands.add_parser("test", help="each rule against its own accept and reject examples")
+    test = commands.add_parser("test", help="each rule against its examples and mutations of them")
     test.add_argument("files", nargs="*", metavar="FILE", help="files or names (default: all that are found)")
     test.add_argument("--format", choices=("table", "json"), default="table")
+    test.add_argument("--lenient", action="store_true", help="rules that never fire or are brittle are no failure")
+    test.add_argument("--with-graders", action="store_true", help="ask models too, where rules do: costs money")
+    test.add_argument("--mutations", type=int, default=300, metavar="N", help="tried at most on a rule (300)")
+    test.add_argument("--seed", type=int, default=0, metavar="S", help="another seed, other mutations (0)")
+    test.add_argument("--set", dest="overrides", nargs="*", default=[], metavar="OVERRIDE", help="sandbox=docker")
     test.epilog = f"example: {EXAMPLE}"
     shown = commands.add_parser("show", help="a rubric's rules", epilog="example: evalkit rubric show json_only")
     shown.add_argument("name", metavar="NAME", help="a rubric's name, or its file")
@@ -32,57 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `rubric test` or `rubric show`. Raises RubricError with all faults of all files."""
-    return _test(args.files, args.format) if args.command == "test" else _show(args.name, args.format)
+    return _test(args) if args.command == "test" else _show(args.name, args.format)
 
 
-def _test(wanted: list[str], form: str) -> int:
-    tested = [(rubric, [_tested(rule) for rule in rubric.rules]) for rubric in _load(wanted)]
-    wrong = sum(rule["verdict"] == "wrong" for _, rules in tested for rule in rules)
-    if form == "json":
-        import json  # noqa: PLC0415  the table needs none
+def _test(args: argparse.Namespace) -> int:
+    import asyncio  # noqa: PLC0415  `show` needs neither
 
-        print(json.dumps({"rubrics": [{"name": rubric.name, "rules": rules} for rubric, rules in tested]}, indent=2))
+    from evalkit.cli.rubric_report import as_json, tell  # noqa: PLC0415
+    from evalkit.run.rubric_trial import Effort  # noqa: PLC0415  loads the kinds of rules
+
+    effort = Effort(mutations=args.mutations, seed=args.seed, graders=args.with_graders)
+    reports = asyncio.run(_tried(_load(args.files), effort, args.overrides))
+    if args.format == "json":
+        print(as_json(reports))
     else:
-        _table(tested, wrong)
-    return WRONG if wrong else 0
-
-
-def _tested(rule: "Rule") -> dict[str, Any]:
-    """A rule as INTERFACE.md has it; mutations are not tried yet."""
-    from dataclasses import asdict  # noqa: PLC0415
-
-    from evalkit.core.judge import failed_examples  # noqa: PLC0415  loads the kinds of rules
-
-    failed = failed_examples(rule)
-    return {
-        "id": rule.id,
-        "accepts": len(rule.accept) - sum(example.expected == "accept" for example in failed),
-        "rejects": len(rule.reject) - sum(example.expected == "reject" for example in failed),
-        "failed_examples": [asdict(example) for example in failed],
-        "mutations": {"tried": 0, "caught": 0},
-        "verdict": "wrong" if failed else "ok",
-    }
-
-
-def _table(tested: "list[tuple[Rubric, list[dict[str, Any]]]]", wrong: int) -> None:
-    columns = {
-        "rubric": "rubric",
-        "id": "rule",
-        "accepts": "accepts",
-        "rejects": "rejects",
-        "verdict": "verdict",
-    }
-    show([{"rubric": rubric.name, **rule} for rubric, rules in tested for rule in rules], columns)
-    for rubric, rules in tested:
-        for rule in rules:
-            for example in rule["failed_examples"]:
-                print(
-                    f"{rubric.name}: {rule['id']}: should {example['expected']} {example['example']!r}, "
-                    f"but found {example['found']}"
-                )
-    rules_total = sum(len(rules) for _, rules in tested)
-    outcome = f"{wrong} wrong" if wrong else "all do as their examples say"
-    print(f"{rules_total} rules in {len(tested)} rubrics: {outcome}")
+        tell(reports, lenient=args.lenient)
+    return WRONG if any(report.failures(lenient=args.lenient) for report in reports) else 0
 
 
 def _show(name: str, form: str) -> int:
@@ -131,3 +106,17 @@ def _load(wanted: list[str]) -> "list[Rubric]":
     if faults:
         raise RubricError("\n".join(faults))
     return loaded
+
+
+async def _tried(rubrics: "list[Rubric]", effort: "Effort", overrides: list[str]) -> "list[RubricReport]":
+    """All reports; sandbox and graders are made only where a rule needs them."""
+    from evalkit.run.checking import is_pure  # noqa: PLC0415
+    from evalkit.run.rubric_trial import tried  # noqa: PLC0415
+
+    needed = any(not is_pure(rule.check) for rubric in rubrics for rule in rubric.rules)
+    world = _world(overrides) if needed else None
+    return [await tried(rubric, world, effort) for rubric in rubrics]
+
+
+def _world(_: list[str]) -> Any:
+    return None

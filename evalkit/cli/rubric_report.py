@@ -1,0 +1,83 @@
+"""What `evalkit rubric test` prints: a row a rule, what is wrong with it, and what has no examples."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from difflib import unified_diff
+from typing import Any
+
+from evalkit.cli.tables import show
+from evalkit.core.mutation.report import Brittle, RubricReport, RuleReport
+from evalkit.core.rules.where import short
+
+COLUMNS = {
+    "id": "rule",
+    "accepts": "accepts",
+    "rejects": "rejects",
+    "mutations": "mutations caught",
+    "rewrites": "rewrites kept",
+    "verdict": "verdict",
+}
+DIFF = 10  # lines of a difference that are shown
+WIDEST = 160
+
+
+def as_json(reports: Sequence[RubricReport]) -> str:
+    """As INTERFACE.md has it, and more beside it."""
+    return json.dumps({"rubrics": [asdict(report) for report in reports]}, indent=2)
+
+
+def tell(reports: Sequence[RubricReport], *, lenient: bool) -> None:
+    """Print all of it."""
+    for report in reports:
+        show([_row(rule) for rule in report.rules], COLUMNS, title=report.name)
+        for rule in report.rules:
+            _explain(report.name, rule)
+        for answer in report.failed_answers:
+            print(f"{report.name}: should {answer.expected} {short(answer.example)!r} as a whole; found {answer.found}")
+        _coverage(report)
+    total = sum(len(report.rules) for report in reports)
+    failed = [rule for report in reports for rule in report.failures(lenient=lenient)]
+    unchecked = sum(rule.verdict == "unchecked" for report in reports for rule in report.rules)
+    outcome = f"{len(failed)} failed: {', '.join(failed)}" if failed else "all do as their examples say"
+    more = f"; {unchecked} unchecked" if unchecked else ""
+    print(f"{total} rules in {len(reports)} rubrics: {outcome}{more}")
+
+
+def _row(rule: RuleReport) -> dict[str, Any]:
+    kept = rule.rewrites.tried - rule.rewrites.caught
+    return {
+        "id": rule.id,
+        "accepts": rule.accepts,
+        "rejects": rule.rejects,
+        "mutations": f"{rule.mutations.caught} of {rule.mutations.tried}",
+        "rewrites": f"{kept} of {rule.rewrites.tried}",
+        "verdict": rule.verdict,
+    }
+
+
+def _explain(rubric: str, rule: RuleReport) -> None:
+    for example in rule.failed_examples:
+        print(f"{rubric}: {rule.id}: should {example.expected} {example.example!r}, but found {example.found}")
+    if rule.verdict not in ("ok", "wrong"):
+        print(f"{rubric}: {rule.id}: {rule.verdict}: {rule.why}")
+    for one in rule.brittle:
+        print(f"{rubric}: {rule.id}: fires after {one.rewrite} ({one.changes}): {one.found}")
+        print(_difference(one))
+
+
+def _difference(one: Brittle) -> str:
+    """The lines that the rewrite changed."""
+    lines = unified_diff(one.example.splitlines(), one.text.splitlines(), n=0, lineterm="")
+    changed = [line for line in list(lines)[2:] if not line.startswith("@@")]
+    more = [f"    … {len(changed) - DIFF} more lines"] if len(changed) > DIFF else []
+    return "\n".join([f"    {short(line, WIDEST)}" for line in changed[:DIFF]] + more)
+
+
+def _coverage(report: RubricReport) -> None:
+    for key, names in report.coverage.items():
+        if names:
+            print(f"{report.name}: {key.replace('_', ' ')} examples: {', '.join(names)}")
+    for crossing in report.crossings:
+        by = ", ".join(crossing.rejected_by)
+        print(f"{report.name}: an accept example of {crossing.rule} is rejected by {by}: {short(crossing.example)!r}")
