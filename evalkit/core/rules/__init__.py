@@ -10,9 +10,9 @@ Plug-ins add theirs as entry points of the group `evalkit.rules`, which adapters
 from typing import Any
 
 from evalkit.core.rubric import Kind
+from evalkit.core.rules.code_signature import CodeSignature
 from evalkit.core.rules.command import Command
 from evalkit.core.rules.compiles import Compiles
-from evalkit.core.rules.code_signature import CodeSignature
 from evalkit.core.rules.composite import AllOf, AnyOf, Not
 from evalkit.core.rules.grader import Judge
 from evalkit.core.rules.instance_tests import InstanceTests
