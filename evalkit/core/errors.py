@@ -24,9 +24,12 @@ EvalkitError                    says what, where, and what to do
 └── RunStopped                  the run stopped itself, e.g. the same error over and over (exit 3)
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from evalkit.core.failure import Failure
+
+if TYPE_CHECKING:
+    from evalkit.core.types import Completion
 
 
 class EvalkitError(Exception):
@@ -56,10 +59,14 @@ class JournalError(UsageError):
 
 
 class InfrastructureError(EvalkitError):
-    """The world failed: what was under way is unfinished, never unsolved."""
+    """The world failed: what was under way is unfinished, never unsolved.
+
+    `spent` are answers of grader models that were paid for before it failed.
+    """
 
     exit_code = 3
     failure: ClassVar[Failure] = Failure.INFRASTRUCTURE
+    spent: "tuple[Completion, ...]" = ()
 
 
 class ModelError(InfrastructureError):

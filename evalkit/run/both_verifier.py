@@ -1,16 +1,15 @@
 """Judges by rubric and by tests, cheapest first: what breaks a rule need not cost a sandbox."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from evalkit.core.errors import GraderError
 from evalkit.core.judge import merged, rejected
-from evalkit.core.ports import Sandbox, Verifier
+from evalkit.core.ports import Ask, Sandbox
 from evalkit.core.types import Candidate, Instance, Verdict
 from evalkit.run.rubric_verifier import Rubrics, RubricVerifier
 from evalkit.run.tests_verifier import TestsVerifier
-
-AFTER_REJECTION = ("skip", "run")
+from evalkit.run.world import RuleWorld
 
 
 @dataclass
@@ -18,31 +17,42 @@ class BothVerifier:
     """Accepts what every verifier that covers the instance accepts.
 
     `after_rejection` says whether a candidate that its rubric rejected is tested too: `skip` saves the time,
-    `run` tells the model more. `rubric` names one for all instances; the rest are the tests' settings.
+    `run` tells the model more; it holds for the rubric's own later stages as well (RubricVerifier). `rubric`
+    names one for all instances; the rest are the tests' settings. The tests run once a candidate, also where a
+    rule of kind `tests` asks for them.
     """
 
     sandbox: Sandbox
     rubrics: Rubrics
     rubric: str | None = None
+    ask: Ask | None = None
     after_rejection: str = "skip"
     timeout_s: float = 10.0
     memory_mb: int = 512
 
     def __post_init__(self) -> None:
         """Build the two verifiers. Raises ValueError and RubricError."""
-        if self.after_rejection not in AFTER_REJECTION:
-            words = " or ".join(AFTER_REJECTION)
-            raise ValueError(f"after_rejection is {self.after_rejection!r}; it must be {words}")
-        self._verifiers: tuple[Verifier, Verifier] = (
-            RubricVerifier(rubrics=self.rubrics, rubric=self.rubric),
-            TestsVerifier(sandbox=self.sandbox, timeout_s=self.timeout_s, memory_mb=self.memory_mb),
+        self._rules = RubricVerifier(
+            rubrics=self.rubrics,
+            rubric=self.rubric,
+            sandbox=self.sandbox,
+            ask=self.ask,
+            after_rejection=self.after_rejection,
+            timeout_s=self.timeout_s,
+            memory_mb=self.memory_mb,
         )
+        self._tests = TestsVerifier(sandbox=self.sandbox, timeout_s=self.timeout_s, memory_mb=self.memory_mb)
 
     def covers(self, instance: Instance) -> str:
-        """Empty if there is a rubric or there are tests; tests that cannot be run are not passed over."""
-        if instance.tests is not None and (missing := self._verifiers[1].covers(instance)):
-            return missing
-        return "" if any(self._covering(instance)) else "has neither rubric nor tests"
+        """Empty if there is a rubric or there are tests; what cannot be judged of them is not passed over."""
+        if instance.tests is None and not self._ruled(instance):
+            return "has neither rubric nor tests"
+        tests = self._tests.covers(instance) if instance.tests is not None else ""
+        return tests or (self._rules.covers(instance) if self._ruled(instance) else "")
+
+    def sandboxed(self, instance: Instance) -> bool:
+        """Whether judging takes the sandbox."""
+        return instance.tests is not None or self._rules.sandboxed(instance)
 
     async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
         """The merged verdict of those that cover the instance. Raises GraderError if there are none."""
@@ -50,12 +60,22 @@ class BothVerifier:
             raise GraderError(f"instance {instance.id!r}: {missing}")
         if candidate.failure:
             return rejected(candidate)
+        world = self._rules.world(instance, candidate)
         verdicts: list[Verdict] = []
-        for verifier in self._covering(instance):
-            verdicts.append(await verifier.verify(instance, candidate))
-            if not verdicts[-1].accepted and self.after_rejection == "skip":
-                break
+        if self._ruled(instance):
+            verdicts.append(await self._rules.verify_in(world, candidate))
+        rejection = bool(verdicts) and not verdicts[0].accepted
+        if instance.tests is not None and not (rejection and self.after_rejection == "skip"):
+            with world.accounting():
+                verdicts.append(await self._tested(world, candidate, verdicts))
         return merged(verdicts)
 
-    def _covering(self, instance: Instance) -> Iterator[Verifier]:
-        return (verifier for verifier in self._verifiers if not verifier.covers(instance))
+    async def _tested(self, world: RuleWorld, candidate: Candidate, earlier: Sequence[Verdict]) -> Verdict:
+        """The tests' verdict; where a rule has asked for it, its time is counted and its failures may be told."""
+        again = candidate.text in world.tested
+        told = any(finding.source == "test" for verdict in earlier for finding in verdict.findings)
+        verdict = await world.test(candidate.text)
+        return replace(verdict, seconds=0.0 if again else verdict.seconds, findings=() if told else verdict.findings)
+
+    def _ruled(self, instance: Instance) -> bool:
+        return self._rules.rules(instance)

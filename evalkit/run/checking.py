@@ -1,21 +1,39 @@
 """What a rule finds, also where its kind needs the world: a sandbox, the instance's tests, a model as grader."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from evalkit.core import judge
+from evalkit.core.errors import GraderError, SandboxError
 from evalkit.core.judge import FailedExample
 from evalkit.core.ports import World
-from evalkit.core.rubric import Rule, Violation
+from evalkit.core.rubric import Rubric, Rule, Violation, leaves
+from evalkit.core.types import Instance
 
 
 def is_pure(check: Any) -> bool:
     """Whether the candidate's text alone decides."""
-    parts = getattr(check, "parts", None)
-    return all(map(is_pure, parts)) if parts is not None else not hasattr(check, "found")
+    return stage(check) == 0
+
+
+def stage(check: Any) -> int:
+    """When it is its turn, the cheapest first: 0, the text alone; 1, the sandbox; 2, a grader."""
+    return max((getattr(leaf, "stage", 1) for leaf in leaves(check) if hasattr(leaf, "found")), default=0)
+
+
+def effects(rubrics: Iterable[Rubric]) -> list[Any]:
+    """All checks that need the world."""
+    checks = (leaf for rubric in rubrics for rule in rubric.rules for leaf in leaves(rule.check))
+    return [check for check in checks if hasattr(check, "found")]
+
+
+def missing(rubrics: Iterable[Rubric], instance: Instance) -> str:
+    """What the instance lacks for these rubrics' rules; empty if nothing."""
+    return next((why for check in effects(rubrics) if (why := _missing(check, instance))), "")
 
 
 async def violations(check: Any, candidate: str, world: World) -> list[Violation]:
-    """All places that break the rule. Raises GraderError or SandboxError where that cannot be found out."""
+    """All places that break the rule. Raises an InfrastructureError where that cannot be found out."""
     if is_pure(check):
         found: list[Violation] = check.violations(candidate)
         return found
@@ -26,10 +44,24 @@ async def violations(check: Any, candidate: str, world: World) -> list[Violation
     return effect
 
 
+async def held(rule: Rule, candidate: str, world: World) -> list[Violation]:
+    """`violations` of a rule; an error of its own names it."""
+    try:
+        return await violations(rule.check, candidate, world)
+    except (GraderError, SandboxError) as error:
+        raise type(error)(f"rule {rule.id!r}: {error}") from error
+
+
 async def failed_examples(rule: Rule, world: World) -> list[FailedExample]:
     """The rule's own examples that it gets wrong, whether or not its kind needs the world.
 
-    Raises GraderError or SandboxError where that cannot be found out: no tests, no compiler, no grader.
+    Raises GraderError, SandboxError or ModelError where that cannot be found out: no tests, no compiler, no
+    grader.
     """
     texts = dict.fromkeys((*rule.accept, *rule.reject))
-    return judge.failed_examples(rule, {text: await violations(rule.check, text, world) for text in texts})
+    return judge.failed_examples(rule, {text: await held(rule, text, world) for text in texts})
+
+
+def _missing(check: Any, instance: Instance) -> str:
+    said: str = check.missing(instance) if hasattr(check, "missing") else ""
+    return said
