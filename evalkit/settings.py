@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
-from typing import Any, cast, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import jsonschema
 import msgspec
@@ -14,8 +14,9 @@ from evalkit.core.budget import Context
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import Feedback
 from evalkit.core.ladder import Ladder
+from evalkit.core.ramp import Ramp
 
-PORTS = frozenset({"sandbox", "count_tokens", "rubrics", "places", "home", "context", "feedback"})
+PORTS = frozenset({"sandbox", "ask", "count_tokens", "rubrics", "places", "home", "context", "feedback"})
 TARGETS = ("dataset", "strategy", "verifier", "sandbox", "tracker")  # groups whose options name a class
 
 
@@ -71,16 +72,26 @@ class Settings:
                 raise ValueError(f"{key} is {getattr(self, key)}; it must be at least 1")
 
 
-def read(config: Mapping[str, Any]) -> Settings:
+@dataclass
+class RampSettings(Settings):
+    """A run's settings and the ramp's."""
+
+    ramp: Ramp = field(kw_only=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read(config: Mapping[str, Any], cls: type[S] = Settings) -> S:  # type: ignore[assignment]  # mypy issue 3737
     """Check a resolved config as a whole and read it. Raises ConfigError with one line a fault."""
-    faults = list(_faults(schema(Settings), config, ""))
+    faults = list(_faults(schema(cls), config, ""))
     for group in TARGETS:
         node = config.get(group)
         if isinstance(node, Mapping):
             faults += _faults(schema(target(node, group)), _without_target(node), group)
     if faults:
         raise ConfigError("the config is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
-    return cast("Settings", _convert(config, Settings, ""))
+    return cast("S", _convert(config, cls, ""))
 
 
 def build(node: Mapping[str, Any], group: str, ports: Mapping[str, object]) -> Any:
@@ -139,7 +150,7 @@ def _settings_only(cls: type) -> type[msgspec.Struct]:
 
 
 def _ports_of(cls: type) -> list[str]:
-    if cls is Settings:
+    if issubclass(cls, Settings):
         return []
     return [one.name for one in fields(cls) if one.name in PORTS]
 

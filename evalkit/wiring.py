@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from evalkit import __version__
 from evalkit.adapters.rubric_files import RubricFolder
@@ -14,11 +14,17 @@ from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import shows_hidden_tests
 from evalkit.core.ladder import Rung
 from evalkit.core.ports import Generator, Model, Sandbox, Strategy, Tracker, Verifier
-from evalkit.core.rubric import Rubric
+from evalkit.core.rubric import Rubric, source
+from evalkit.core.rules.grader import Judge
 from evalkit.core.sampling import sample
-from evalkit.core.types import Dataset, Instance
+from evalkit.core.types import Completion, Dataset, Instance, Message
 from evalkit.places import Places, folders, home, mlruns, rubric_folders
-from evalkit.settings import Settings, build
+from evalkit.run.checking import effects
+from evalkit.settings import Settings, build, target
+
+if TYPE_CHECKING:
+    from evalkit.adapters.litellm_model import Graders
+    from evalkit.run.world import RuleWorld
 
 # These change how a run goes, not what it computes, so they are no part of its fingerprint.
 INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset")
@@ -28,12 +34,19 @@ INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset")
 class Wired:
     """A config with its objects, each made when it is first asked for.
 
-    `config` is the resolved config as plain data, `choices` the option chosen of each group.
+    `config` is the resolved config as plain data, `choices` the option chosen of each group. `only` are the
+    instances of a ramp's phase, by id and in order; None: the sample.
     """
 
     config: Mapping[str, Any]
     choices: Mapping[str, str]
     settings: Settings
+    only: tuple[str, ...] | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the run is: run, or phase."""
+        return "run" if self.only is None else "phase"
 
     @cached_property
     def rubrics(self) -> RubricFolder:
@@ -47,7 +60,10 @@ class Wired:
 
     @cached_property
     def instances(self) -> tuple[Instance, ...]:
-        """The sampled instances."""
+        """The sampled instances, or a phase's."""
+        if self.only is not None:
+            there = {instance.id: instance for instance in self.dataset.instances}
+            return tuple(there[name] for name in self.only)
         wanted = self.settings.sample
         try:
             return sample(self.dataset.instances, wanted.size, self.settings.seed, wanted.by)
@@ -68,7 +84,41 @@ class Wired:
     @cached_property
     def verifier(self) -> Verifier:
         """What judges candidates."""
-        return cast("Verifier", self._build("verifier", sandbox=self.sandbox, rubrics=self.rubrics))
+        return cast("Verifier", self._build("verifier", sandbox=self.sandbox, rubrics=self.rubrics, ask=self.ask))
+
+    @cached_property
+    def judging(self) -> tuple[Rubric, ...]:
+        """The rubrics that this run's instances are judged by: none where the verifier knows no rubrics."""
+        verifier = target(self.config["verifier"], "verifier")
+        if not any(field.name == "rubrics" for field in fields(verifier)):
+            return ()
+        own = {id(one.rubric): one.rubric for one in self.instances if one.rubric}  # thousands share a few
+        return (*own.values(), *([self.shared_rubric] if self.shared_rubric else []))
+
+    @cached_property
+    def graders(self) -> dict[str, Model]:
+        """The models that rules of kind `judge` ask, by name."""
+        judges = [check for check in effects(self.judging) if isinstance(check, Judge)]
+        return {f"grader {check.model}": self._asking.model(check.model, check.asked_with) for check in judges}
+
+    async def ask(
+        self, model: str, messages: Sequence[Message], params: Mapping[str, object], *, instance_id: str, number: int
+    ) -> Completion:
+        """The port through which rules ask grader models."""
+        return await self._asking(model, messages, params, instance_id=instance_id, number=number)
+
+    @cached_property
+    def _asking(self) -> "Graders":
+        from evalkit.adapters.litellm_model import Graders  # noqa: PLC0415  litellm loads when it is needed
+
+        return Graders(generators=self.generators, seed=self.settings.seed, retry=self.settings.retry)
+
+    def world(self, instance: Instance) -> "RuleWorld":
+        """What rules may ask about an instance, e.g. to try their examples."""
+        from evalkit.run.tests_verifier import TestsVerifier  # noqa: PLC0415  needed by `rubric test` alone
+        from evalkit.run.world import RuleWorld  # noqa: PLC0415
+
+        return RuleWorld(instance, sandbox=self.sandbox, tests=TestsVerifier(self.sandbox), ask=self.ask)
 
     @cached_property
     def strategy(self) -> Strategy:
@@ -124,21 +174,32 @@ class Wired:
 
     @cached_property
     def simulated(self) -> bool:
-        """Whether any rung's answers are scripted or replayed (invariant 8)."""
-        return any(model.simulated for model in self.models.values())
+        """Whether any rung's or grader's answers are scripted or replayed (invariant 8)."""
+        return any(model.simulated for model in (*self.models.values(), *self.graders.values()))
 
     @cached_property
     def key(self) -> str:
         """The run's fingerprint, 12 hex digits: the same for all that computes the same."""
-        computed = {name: value for name, value in self.config.items() if name not in INCIDENTAL}
+        which = {"sample": self.config["sample"]} if self.only is None else {"instances": self.only}
+        return _fingerprint({**self._computed, **which})
+
+    @cached_property
+    def family(self) -> str:
+        """The fingerprint without the instances: runs of one family give an instance the same result."""
+        return _fingerprint(self._computed)
+
+    @cached_property
+    def _computed(self) -> dict[str, Any]:
+        computed = {name: value for name, value in self.config.items() if name not in (*INCIDENTAL, "sample")}
         computed["dataset"] = self.dataset.digest
         computed["evalkit"] = __version__.split(".", 1)[0]
         computed["answers"] = self._recorded_answers()
         computed["climbing"] = list(self.rungs)  # the mapping's order is the ladder, and sorted keys lose it
         computed["rubric"] = self.shared_rubric and rubric_digest(self.shared_rubric)
         computed["sandbox"] = {key: value for key, value in self.config["sandbox"].items() if key != "concurrency"}
-        text = json.dumps(computed, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        if graded := self.recorded_grades():
+            computed["graders"] = graded
+        return computed
 
     @cached_property
     def name(self) -> str:
@@ -153,7 +214,9 @@ class Wired:
     @cached_property
     def feedback_tag(self) -> str:
         """The kind of feedback, or `hidden-tests` where it shows what the prompt does not (invariant 9)."""
-        tested = any(instance.tests for instance in self.instances) and self.choices.get("verifier") != "rubric"
+        asked = any(source(rule.check) == "test" for rubric in self.judging for rule in rubric.rules)
+        tests = asked or self.choices.get("verifier") != "rubric"
+        tested = tests and any(instance.tests for instance in self.instances)
         return (
             "hidden-tests" if shows_hidden_tests(self.settings.feedback, tested=tested) else self.settings.feedback.kind
         )
@@ -168,15 +231,25 @@ class Wired:
 
     def _recorded_answers(self) -> list[str]:
         """Digests of scripted and replayed answers: other answers make another run."""
-        found = []
-        for rung in self.rungs.values():
-            prefix, _, name = rung.model.partition("/")
-            digest = getattr(self.generators.get(prefix), "digest", None)
-            found.append(digest(name) if digest else "")
-        return found
+        return [self._recorded(rung.model) for rung in self.rungs.values()]
+
+    def recorded_grades(self) -> list[str]:
+        """The same of scripted and replayed graders."""
+        models = {check.model for check in effects(self.judging) if isinstance(check, Judge)}
+        return [digest for model in sorted(models) if (digest := self._recorded(model))]
+
+    def _recorded(self, model: str) -> str:
+        prefix, _, name = model.partition("/")
+        digest = getattr(self.generators.get(prefix), "digest", None)
+        return str(digest(name)) if digest else ""
 
     def _build(self, group: str, **ports: object) -> Any:
         return build(self.config[group], group, ports)
+
+
+def _fingerprint(computed: Mapping[str, Any]) -> str:
+    text = json.dumps(computed, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plugins() -> dict[str, Generator]:

@@ -63,9 +63,15 @@ def _checks(wired: Wired) -> list[Check]:
 
         return Check(f"rung {name}", look)
 
+    async def graders() -> str:
+        for grader in wired.graders.values():
+            await grader.check()
+        return ", ".join(name.removeprefix("grader ") for name in wired.graders) or "no rule asks one"
+
     return [
         Check("dataset", dataset),
         *(model(name) for name in wired.rungs),
+        Check("graders", graders),
         Check(f"sandbox {wired.choices.get('sandbox', '')}", sandbox),
         Check("tracking store", tracker),
     ]

@@ -6,8 +6,10 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,6 +25,8 @@ from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.places import home, mlruns
 from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.preflight import preflight, quarantine, rehearse
+from evalkit.run.ramp import Inheriting
+from evalkit.run.records import Searchable
 from evalkit.wiring import Wired
 
 SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")
@@ -41,8 +45,12 @@ PINNED = (
 class Session:
     """One process's work on one run."""
 
-    def __init__(self, wired: Wired, overrides: Sequence[str], tags: Mapping[str, str], since: float) -> None:
+    def __init__(
+        self, wired: Wired, overrides: Sequence[str], tags: Mapping[str, str], since: float, family: Sequence[Path] = ()
+    ) -> None:
+        """`family` are folders of runs whose records are taken over where this run needs them."""
         self._wired = wired
+        self._family = family
         self._overrides = overrides
         self._tags = tags
         self._since = since
@@ -68,30 +76,37 @@ class Session:
     async def run(self) -> Summary:
         """Preflight, then climb; what was recorded stays, however this ends."""
         wired = self._wired
-        await preflight(wired.models, wired.sandbox, wired.verifier, wired.instances)
+        await preflight(wired.models, wired.sandbox, wired.verifier, wired.instances, wired.graders)
         rehearse(wired.strategy, wired.settings.ladder, wired.instances[0])
         if not wired.sandbox.confined:
             print("UNCONFINED: candidates run with your rights, files and network; the run is tagged", file=sys.stderr)
-        journal = JsonlJournal(wired.folder / "journal.jsonl", wired.key)
-        try:
-            unhealthy = await self._quarantine()
-            return await self._climb(journal, unhealthy)
-        finally:
-            journal.close()
-            await wired.close()
+        with ExitStack() as held:
+            journal = self._journal(held)
+            try:
+                unhealthy = await self._quarantine()
+                return await self._climb(journal, unhealthy)
+            finally:
+                await wired.close()
+
+    def _journal(self, held: ExitStack) -> Searchable:
+        """The run's own journal, and its family's behind it; locked until the stack is left."""
+        folders = [Path(self._wired.folder), *self._family]
+        own, *others = [held.enter_context(closing(JsonlJournal(one / "journal.jsonl", one.name))) for one in folders]
+        return Inheriting(own, others) if others else own
 
     async def _quarantine(self) -> Mapping[str, str]:
         wired = self._wired
         if not wired.settings.preflight:
             return {}
         judging = [wired.config["verifier"], wired.config["sandbox"], wired.shared_rubric and str(wired.shared_rubric)]
+        judging += wired.recorded_grades()
         cache = HealthCache(mlruns() / "healthy.txt", json.dumps([judging, __version__]))
         found = await quarantine(wired.instances, wired.verifier, cache, concurrency=2)
         for name, why in found.items():
             print(f"quarantined: {name}: {why}", file=sys.stderr)
         return found
 
-    async def _climb(self, journal: JsonlJournal, quarantined: Mapping[str, str]) -> Summary:
+    async def _climb(self, journal: Searchable, quarantined: Mapping[str, str]) -> Summary:
         wired, settings = self._wired, self._wired.settings
         earlier = self._folder.summary()
         record = self._record()
@@ -132,7 +147,7 @@ class Session:
         return RunRecord(
             key=wired.key,
             name=wired.name,
-            kind="run",
+            kind=wired.kind,
             folder=str(wired.folder),
             experiment=str(wired.config["tracker"].get("experiment", "evalkit")),
             params={**wired.choices, **{name: _text(value) for name, value in leaves(wired.config).items()}},
@@ -147,7 +162,7 @@ class Session:
         wired = self._wired
         tags = {
             "evalkit.key": wired.key,
-            "evalkit.kind": "run",
+            "evalkit.kind": wired.kind,
             "evalkit.simulated": str(wired.simulated).lower(),
             "evalkit.feedback": wired.feedback_tag,
             "evalkit.version": __version__,

@@ -7,7 +7,7 @@ from statistics import fmean, quantiles
 
 from evalkit.core.ladder import Ladder
 from evalkit.core.stats import Interval, wilson
-from evalkit.core.types import Attempt, Completion, Solution, Status
+from evalkit.core.types import Attempt, Completion, Grading, Solution, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,12 @@ class Tally:
         self._skipped: dict[str, str] = {}
         self.cost, self.prompt, self.completion = Total(), Total(), Total()
 
-    def spend(self, completion: Completion) -> None:
-        """Count what a completion cost, whether or not its climb is ever finished."""
-        if completion.requests:
-            self.cost.add(completion.cost_usd)
-            self.prompt.add(completion.tokens_prompt)
-            self.completion.add(completion.tokens_completion)
+    def spend(self, paid: Completion | Grading) -> None:
+        """Count what a completion or a grader took, whether or not the climb is ever finished."""
+        if paid.requests:
+            self.cost.add(paid.cost_usd)
+            self.prompt.add(paid.tokens_prompt)
+            self.completion.add(paid.tokens_completion)
 
     def add(self, solution: Solution) -> None:
         """Count one climb."""
@@ -204,9 +204,11 @@ def row(solution: Solution) -> InstanceRow:
     Cost, tokens and seconds hold what was paid, also where the verdict never came, so that rows add up to totals.
     """
     asked = solution.asked
-    paid = [attempt.completion for attempt in asked]
+    answers = [attempt.completion for attempt in asked]
+    paid: list[Completion | Grading] = [*answers, *(one for attempt in asked for one in attempt.verdict.gradings)]
     if solution.unjudged is not None:
-        paid.append(solution.unjudged.completion)
+        answers.append(solution.unjudged.completion)
+        paid += [solution.unjudged.completion, *solution.unjudged.spent]
     solved = solution.status is Status.SOLVED
     cost, prompt, completion = Total(), Total(), Total()
     for one in paid:
@@ -224,7 +226,7 @@ def row(solution: Solution) -> InstanceRow:
         rung=asked[-1].rung if solved else None,
         error_type=error_type,
         final_error=final_error,
-        time_seconds=sum(one.seconds for one in paid) + sum(attempt.verdict.seconds for attempt in asked),
+        time_seconds=sum(one.seconds for one in answers) + sum(attempt.verdict.seconds for attempt in asked),
         cost_usd=cost.value,
         tokens_prompt=_whole(prompt.value),
         tokens_completion=_whole(completion.value),

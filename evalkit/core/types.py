@@ -240,10 +240,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A completion that was paid for on `rung`, and whose verdict never came."""
+    """A completion that was paid for on `rung`, and whose verdict never came; `spent` are graders' answers on it."""
 
     rung: str
     completion: Completion
+    spent: tuple[Completion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,24 @@ class Remembered(Protocol):
 
 
 async def preflight(
-    models: Mapping[str, Model], sandbox: Sandbox, verifier: Verifier, instances: Sequence[Instance]
+    models: Mapping[str, Model],
+    sandbox: Sandbox,
+    verifier: Verifier,
+    instances: Sequence[Instance],
+    graders: Mapping[str, Model] | None = None,
 ) -> None:
-    """Check models, sandbox and verifier; nothing is spent. Raises ConfigError with one line a fault."""
+    """Check models, graders, sandbox and verifier; nothing is spent. Raises ConfigError with one line a fault.
+
+    The sandbox is checked only where judging takes it; a verifier that has no `sandboxed(instance)` to say so
+    (a plug-in's) takes it for instances with tests.
+    """
     faults = [f"no verdict: instance {one.id!r} {why}" for one in instances if (why := verifier.covers(one))]
     if not instances:
         faults.append("no instances: the sample is empty")
-    faults += [line for line in await asyncio.gather(*(_check(name, model) for name, model in models.items())) if line]
-    if any(instance.tests for instance in instances):
+    asked = {**{f"rung {name}": model for name, model in models.items()}, **(graders or {})}
+    faults += [line for line in await asyncio.gather(*(_check(name, model) for name, model in asked.items())) if line]
+    sandboxed = getattr(verifier, "sandboxed", lambda instance: instance.tests is not None)
+    if any(sandboxed(instance) for instance in instances):
         faults += [line for line in [await _sandbox(sandbox)] if line]
     if faults:
         raise ConfigError("nothing was started:\n" + "\n".join(f"  {fault}" for fault in faults[:20]))
@@ -68,7 +78,7 @@ async def _check(name: str, model: Model) -> str:
     try:
         await model.check()
     except EvalkitError as error:
-        return f"rung {name}: {error}"
+        return f"{name}: {error}"
     return ""
 
 

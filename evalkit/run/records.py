@@ -1,12 +1,13 @@
 """What a run does with its journal beside recording: counts what was paid, and reads what is there."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from evalkit.core.errors import InfrastructureError
 from evalkit.core.failure import Failure
 from evalkit.core.ports import Journal
-from evalkit.core.types import Completion, Unjudged, Verdict
+from evalkit.core.types import Completion, Grading, Unjudged, Verdict
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ class Searchable(Journal, Protocol):
 
 
 class Metered:
-    """Sees what one climb records: counts every completion, also where the climb is never finished.
+    """Sees what one climb records: counts every completion and grader, also where the climb is never finished.
 
     `judged` hears of each attempt (instance, rung, completion, verdict); `unjudged` is the completion that still
     waits for its verdict. Nothing that may pass is recorded: that a model is not in the subscription is true
@@ -30,7 +31,7 @@ class Metered:
     def __init__(
         self,
         inner: Searchable,
-        spend: Callable[[Completion], None],
+        spend: Callable[[Completion | Grading], None],
         judged: Callable[[str, str, Completion, Verdict], None],
     ) -> None:
         self._inner = inner
@@ -54,14 +55,26 @@ class Metered:
             value = await self._inner.once(key, kind, lasting, *args)
         except _Passing as passing:
             value = passing.value  # type: ignore[assignment]  # what `effect` returned
+        except InfrastructureError as error:
+            self._lost(error)
+            raise
         instance, rung = climbing(key)
         if isinstance(value, Completion):
             self._spend(value)
             self.unjudged = Unjudged(rung, value)
         elif isinstance(value, Verdict) and self.unjudged is not None:
+            for grading in value.gradings:
+                self._spend(grading)
             self._judged(instance, rung, self.unjudged.completion, value)
             self.unjudged = None
         return value
+
+    def _lost(self, error: InfrastructureError) -> None:
+        """Count what graders were paid for a verdict that never came."""
+        for answer in error.spent:
+            self._spend(answer)
+        if self.unjudged is not None:
+            self.unjudged = replace(self.unjudged, spent=error.spent)
 
 
 def climbing(key: str) -> tuple[str, str]:

@@ -2,13 +2,15 @@
 
 A package, since adapters may not import each other: `model` asks, `client` loads and warms litellm, `bridge`
 makes in-process generators litellm providers, `retry` tries again, `first` holds back all but the first
-request, `params` refuses, `errors` translates, `answers` reads, `checks` finds out without spending, `tokens` counts.
+request, `params` refuses, `errors` translates, `answers` reads, `checks` finds out without spending, `tokens` counts,
+`grading` asks grader models by name.
 """
 
 from evalkit.adapters.litellm_model.client import close
 from evalkit.adapters.litellm_model.errors import scrub
+from evalkit.adapters.litellm_model.grading import Graders
 from evalkit.adapters.litellm_model.model import LitellmModel
 from evalkit.adapters.litellm_model.retry import RetrySettings
 from evalkit.adapters.litellm_model.tokens import count_tokens
 
-__all__ = ["LitellmModel", "RetrySettings", "close", "count_tokens", "scrub"]
+__all__ = ["Graders", "LitellmModel", "RetrySettings", "close", "count_tokens", "scrub"]
