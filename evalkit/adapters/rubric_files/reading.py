@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from math import isfinite
 from typing import Any
 
-from evalkit.adapters.rubric_files.wording import faults_of, near, schema
+from evalkit.adapters.rubric_files.wording import faults_of, near, placeholder_faults, schema
 from evalkit.core.errors import RubricError
 from evalkit.core.rubric import Examples, Kind, RejectedAnswer, Rubric, Rule
 from evalkit.core.rules import KINDS
@@ -58,11 +58,13 @@ class Reading:
     def _rule(self, data: object, path: KeyPath, faults: list[KeyFault], *, weighted: bool) -> Rule | None:
         if not isinstance(data, dict):
             return None  # the rubric's own schema says so
+        before = len(faults)
         check = self._check(data, path, faults, tuple(schema()["$defs"]["rule"]["properties"]))
         wordless = not data.get("message") and not data.get("description")
         if wordless and not get_close_matches("message", map(str, data), 1):
             faults.append(KeyFault((*path, "message"), "is missing: say to the model what it should do"))
-        if check is None or wordless or any(faults_of(schema()["$defs"]["rule"], data)):
+        faults += [_below(path, fault) for fault in placeholder_faults(data)]
+        if check is None or wordless or faults[before:] or any(faults_of(schema()["$defs"]["rule"], data)):
             return None
         return Rule(
             id=data["id"],

@@ -1,6 +1,7 @@
 """What JSON Schema holds against a rubric, worded for whoever wrote it."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -13,6 +14,9 @@ from evalkit.core.rules.where import short
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
+PLACEHOLDERS = ("detail", "line", "excerpt")
+MEANT = {"found": "detail", "match": "excerpt", "matched": "excerpt", "snippet": "excerpt", "where": "line"}
+_BRACED = re.compile(r"\{([^\W\d]\w*)\}")
 TYPES = {
     "string": "text",
     "object": "a mapping",
@@ -41,6 +45,16 @@ def faults_of(schema: Mapping[str, Any], data: object) -> Iterator[KeyFault]:
             if fault not in seen:  # jsonschema has one error for each missing key, _worded all of them each time
                 seen.add(fault)
                 yield fault
+
+
+def placeholder_faults(rule: Mapping[str, Any]) -> Iterator[KeyFault]:
+    """Words in braces in what a rule says that look like a placeholder and are none; other braces may be JSON's."""
+    key = "message" if rule.get("message") else "description"
+    text = rule.get(key)
+    for word in dict.fromkeys(_BRACED.findall(text if isinstance(text, str) else "")):
+        meant = MEANT.get(word.lower()) or next(iter(get_close_matches(word.lower(), PLACEHOLDERS, 1, 0.7)), "")
+        if meant and word not in PLACEHOLDERS:
+            yield KeyFault((key,), f"{{{word}}} is no placeholder; did you mean {{{meant}}}?")
 
 
 def _worded(error: "ValidationError") -> Iterator[KeyFault]:

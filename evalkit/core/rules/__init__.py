@@ -19,7 +19,9 @@ from evalkit.core.rules.instance_tests import InstanceTests
 from evalkit.core.rules.json_schema import JsonSchema
 from evalkit.core.rules.length import Length
 from evalkit.core.rules.python_ast import PythonAst
+from evalkit.core.rules.python_function import PythonFunction
 from evalkit.core.rules.regex import NotRegex, Regex
+from evalkit.core.rules.similarity import Similarity
 from evalkit.core.rules.tree_sitter import TreeSitter
 
 EFFECTS: dict[str, Any] = {"compiles": Compiles, "command": Command, "tests": InstanceTests, "judge": Judge}
@@ -31,6 +33,8 @@ KINDS: dict[str, type[Kind]] = {
     "python_ast": PythonAst,
     "tree_sitter": TreeSitter,
     "signature": CodeSignature,
+    "similarity": Similarity,
+    "python": PythonFunction,
     "any_of": AnyOf,
     "all_of": AllOf,
     "not": Not,
