@@ -79,6 +79,10 @@ class JsonlJournal:
             line.written.exception()
         return key in self._places
 
+    def recorded(self) -> tuple[str, ...]:
+        """The keys of all that is on disk, in the order in which it came there."""
+        return tuple(self._places)
+
     def close(self) -> None:
         """Wait until all is on disk, and release the lock."""
         self._writer.shutdown()

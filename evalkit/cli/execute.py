@@ -24,9 +24,10 @@ from evalkit.core.ports import RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.places import home, mlruns
 from evalkit.run.evaluate import Climb, Evaluation, Plan
+from evalkit.run.ledger import Ledger
 from evalkit.run.preflight import preflight, quarantine, rehearse
 from evalkit.run.ramp import Inheriting
-from evalkit.run.records import Searchable
+from evalkit.run.records import Ledger, Searchable
 from evalkit.wiring import Wired
 
 SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")
@@ -83,7 +84,7 @@ class Session:
         with ExitStack() as held:
             journal = self._journal(held)
             try:
-                unhealthy = await self._quarantine()
+                unhealthy = await self._quarantine(journal)
                 return await self._climb(journal, unhealthy)
             finally:
                 await wired.close()
@@ -94,14 +95,18 @@ class Session:
         own, *others = [held.enter_context(closing(JsonlJournal(one / "journal.jsonl", one.name))) for one in folders]
         return Inheriting(own, others) if others else own
 
-    async def _quarantine(self) -> Mapping[str, str]:
+    async def _quarantine(self, journal: Searchable) -> Mapping[str, str]:
         wired = self._wired
         if not wired.settings.preflight:
             return {}
         judging = [wired.config["verifier"], wired.config["sandbox"], wired.shared_rubric and str(wired.shared_rubric)]
         judging += wired.recorded_grades()
         cache = HealthCache(mlruns() / "healthy.txt", json.dumps([judging, __version__]))
-        found = await quarantine(wired.instances, wired.verifier, cache, concurrency=2)
+        ledger = Ledger(wired.verifier)
+        try:
+            found = await quarantine(wired.instances, ledger, cache, concurrency=2)
+        finally:
+            await ledger.settle(journal)
         for name, why in found.items():
             print(f"quarantined: {name}: {why}", file=sys.stderr)
         return found
@@ -110,7 +115,7 @@ class Session:
         wired, settings = self._wired, self._wired.settings
         earlier = self._folder.summary()
         record = self._record()
-        self._folder.begin(record, _yaml(dict(wired.config)), self._lock(), _rubrics(wired))
+        self._folder.begin(record, as_yaml(dict(wired.config)), self._lock(), rubrics_yaml(wired))
         tracker = wired.tracker
         tracker.start(record)
         plan = Plan(wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined)
@@ -166,7 +171,7 @@ class Session:
             "evalkit.simulated": str(wired.simulated).lower(),
             "evalkit.feedback": wired.feedback_tag,
             "evalkit.version": __version__,
-            "evalkit.commit": _commit(),
+            "evalkit.commit": commit(),
             "evalkit.sandbox": wired.choices.get("sandbox", "") if wired.sandbox.confined else "unconfined",
         }
         return {**tags, **self._tags}
@@ -181,7 +186,7 @@ class Session:
             "dataset": {"name": self._wired.dataset.name, "digest": self._wired.dataset.digest},
             "instances": [instance.id for instance in self._wired.instances],
             "overrides": list(self._overrides),
-            "commit": _commit(),
+            "commit": commit(),
         }
 
 
@@ -190,14 +195,15 @@ def _short(wired: Wired) -> str:
     return str(folder.relative_to(home()) if folder.is_relative_to(home()) else folder)
 
 
-def _yaml(content: object) -> str:
+def as_yaml(content: object) -> str:
+    """YAML with the keys in their order."""
     # libyaml's dumper where it is there: with thousands of instances the other one takes seconds.
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True)
     return text
 
 
-def _rubrics(wired: Wired) -> str:
+def rubrics_yaml(wired: Wired) -> str:
     """The rules that this run's instances were judged by, as YAML; instances with the same rules stand together."""
     same: dict[str, tuple[list[dict[str, Any]], list[str]]] = {}
     judging = [(instance.id, instance.rubric) for instance in wired.instances]
@@ -205,7 +211,7 @@ def _rubrics(wired: Wired) -> str:
         if rubric is not None:
             rules = [{key: getattr(rule, key) for key in SHOWN_OF_A_RULE} for rule in rubric.rules]
             same.setdefault(json.dumps(rules), (rules, []))[1].append(name)
-    return _yaml([{"instances": names, "rules": rules} for rules, names in same.values()]) if same else ""
+    return as_yaml([{"instances": names, "rules": rules} for rules, names in same.values()]) if same else ""
 
 
 def _text(value: object) -> str:
@@ -219,7 +225,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _commit() -> str:
+def commit() -> str:
     """The git commit of EVALKIT_HOME, with `+` where it has changes; empty outside git."""
     try:
         command = [
