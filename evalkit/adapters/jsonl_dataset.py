@@ -243,7 +243,7 @@ def _tests_faults(tests: Mapping[str, Any]) -> Iterator[str]:
         for index, case in enumerate(tests["cases"]):
             if ("returns" in case) == ("raises" in case):
                 yield f"tests.cases[{index}]: give either 'returns' or 'raises'"
-    if "code" in tests:
+    if tests.get("kind") == "pytest":
         yield from _code_faults(tests["code"])
 
 

@@ -33,7 +33,8 @@ class Tests:
     kind `cases`: `call` (a function's name) and `cases`. kind `sqlite`: `setup` (SQL) and `cases`, whose
     `returns` are the candidate query's rows; `ordered` says whether their order counts. kind `pytest`: `code`
     (a test file; the candidate is importable as `candidate`) and optionally `names`, the tests that must be
-    seen to pass. kind `command`: `command` (argv), accepted when it exits with 0; the candidate lies in
+    seen to pass. kind `rust`: `code` (a crate of tests) and `bridge` (what is compiled against each candidate),
+    see docs/hard_task.md. kind `command`: `command` (argv), accepted when it exits with 0; the candidate lies in
     `candidate.<suffix>`.
     """
 
@@ -44,6 +45,7 @@ class Tests:
     ordered: bool = True
     tolerance: float = 1e-9
     code: str = ""
+    bridge: str = ""
     names: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     timeout_s: float | None = None

@@ -11,8 +11,9 @@ from evalkit.core.failure import Failure
 from evalkit.core.judge import rejected
 from evalkit.core.ports import Execution, Job, Sandbox
 from evalkit.core.types import Candidate, Instance, Tests, Verdict
-from evalkit.run.judging import cases, command, suite
+from evalkit.run.judging import cases, command, rust, suite
 from evalkit.run.judging.channel import Trial, failed, finding
+from evalkit.run.judging.kept import Kept
 
 MakeJob = Callable[[Trial], Job]
 Judge = Callable[[Trial, Execution], Verdict]
@@ -22,6 +23,7 @@ KINDS: dict[str, tuple[MakeJob, Judge]] = {
     "sqlite": (cases.sqlite_job, cases.judge),
     "pytest": (suite.suite_job, suite.judge),
     "command": (command.command_job, command.judge),
+    "rust": (rust.rust_job, rust.judge),
 }
 
 
@@ -40,6 +42,7 @@ class TestsVerifier:
         for name in ("timeout_s", "memory_mb"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be more than 0")
+        self._kept = Kept()
 
     def covers(self, instance: Instance) -> str:
         """Empty if the instance has tests that can be run here."""
@@ -64,6 +67,7 @@ class TestsVerifier:
         seconds = tests.timeout_s or self.timeout_s
         limits = replace(self.sandbox.limits, seconds=seconds, memory_mb=self.memory_mb)
         trial = Trial(instance, tests, candidate, token_hex(16), limits)
+        trial = replace(trial, kept=await self._kept.of(trial, self.sandbox))
         return judge(trial, await self.sandbox.run(replace(make_job(trial), image=instance.image)))
 
 

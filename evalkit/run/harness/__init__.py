@@ -7,4 +7,10 @@ from importlib.resources import files
 @cache
 def script(name: str) -> str:
     """The text of one script, e.g. `cases`."""
-    return files(__name__).joinpath(f"{name}.py").read_text(encoding="utf-8")
+    return text(f"{name}.py")
+
+
+@cache
+def text(name: str) -> str:
+    """The text of one file, e.g. `rust/main.rs`."""
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")

@@ -21,13 +21,17 @@ STOPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One candidate before its instance's tests; the harness marks its reports with the nonce."""
+    """One candidate before its instance's tests; the harness marks its reports with the nonce.
+
+    `kept` is what the kind's tests stand on (judging/kept.py).
+    """
 
     instance: Instance
     tests: Tests
     candidate: Candidate
     nonce: str
     limits: Limits
+    kept: str = ""
 
 
 class Records:
