@@ -150,7 +150,7 @@ def _settings_only(cls: type) -> type[msgspec.Struct]:
 
 
 def _ports_of(cls: type) -> list[str]:
-    if issubclass(cls, Settings):
+    if cls in (Settings, RampSettings):
         return []
     return [one.name for one in fields(cls) if one.name in PORTS]
 

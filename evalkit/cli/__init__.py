@@ -13,6 +13,7 @@ from evalkit.core.errors import ConfigError, EvalkitError
 COMMANDS = {
     "run": "instances climb the ladder; the same command again resumes",
     "sweep": "every cell of sweeps/NAME.yaml as a run of its own",
+    "ramp": "phases of growing samples, each behind its gate",
     "runs": "the runs in the tracking store",
     "compare": "two runs, paired on their instances: is the difference real?",
     "doctor": "is everything that this config needs there?",
@@ -23,7 +24,7 @@ COMMANDS = {
     "publish": "bring journals to MLflow that could not be published when they ran",
     "ui": "the MLflow UI over the configured store",
 }
-HYDRA = frozenset({"run", "sweep", "doctor"})  # their arguments are Hydra's, not argparse's
+HYDRA = frozenset({"run", "sweep", "ramp", "doctor"})  # their arguments are Hydra's, not argparse's
 INTERRUPTED = 130
 
 

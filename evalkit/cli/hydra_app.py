@@ -50,11 +50,11 @@ class UserFirst(SearchPathPlugin):
             search_path.append("evalkit-sweeps", f"file://{path.parent}")
 
 
-def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> int:
+def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int], primary: str = "run") -> int:
     """Run a Hydra application over `argv`; the worst exit code of its jobs.
 
-    `job` is called once a composed config: once, or once a cell with `-m`. Raises ConfigError for what Hydra
-    refuses.
+    `job` is called once a composed config: once, or once a cell with `-m`. `primary` is the primary config's name.
+    Raises ConfigError for what Hydra refuses.
     """
     codes: list[int] = []
     refused: list[EvalkitError] = []
@@ -74,11 +74,11 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> in
     # Without it Hydra catches what a job raises, prints a traceback and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name="run")(task)()
+        hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name=primary)(task)()
     except YAMLError as error:
         raise ConfigError(f"a config file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError(explain(error, primary)) from error
     finally:
         sys.argv = saved
     if refused and not codes:
@@ -86,19 +86,19 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int]) -> in
     return max([*codes, *(error.exit_code for error in refused)], default=0)
 
 
-def composed(overrides: Sequence[str]) -> Composed:
+def composed(overrides: Sequence[str], primary: str = "run") -> Composed:
     """Compose a config outside a Hydra application. Raises ConfigError for what Hydra refuses."""
     _register(with_sweeps=True)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(installed("conf"))):
-            config = compose("run", overrides=list(overrides), return_hydra_config=True)
+            config = compose(primary, overrides=list(overrides), return_hydra_config=True)
             HydraConfig.instance().set_config(config)
             return _composed(config)
     except YAMLError as error:
         raise ConfigError(f"a config file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError(explain(error, primary)) from error
 
 
 def _register(*, with_sweeps: bool) -> None:
@@ -136,15 +136,15 @@ def _missing(data: object, where: str) -> list[str]:
     return [name for key, value in data.items() for name in _missing(value, f"{where}.{key}" if where else str(key))]
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception, primary: str = "run") -> str:
     """Hydra's own words, and the nearest names where something is unknown."""
     text = str(error).partition("Config search path:")[0].strip()
     if error.__cause__ is not None and str(error.__cause__).strip() not in text:
         text += f"\n{error.__cause__}"
-    return text + _nearest(text)
+    return text + _nearest(text, primary)
 
 
-def _nearest(text: str) -> str:
+def _nearest(text: str, primary: str) -> str:
     """What an unknown option, group or key may have meant, from the words of Hydra's message."""
     option = re.search(r"Could not find '([\w./@-]+)'", text) or re.search(r"In .*: Could not load '([\w./@-]+)'", text)
     group = re.search(r"Could not override '([\w./@-]+)'", text)
@@ -153,7 +153,7 @@ def _nearest(text: str) -> str:
         return _hint(wanted, options(name), f"{name} options")
     if option or group:
         found = (option or group)[1]  # type: ignore[index]  # one of them matched
-        return _hint(found, [*keys(), *groups()], "groups and settings")
+        return _hint(found, [*keys(primary), *groups()], "groups and settings")
     return ""
 
 
@@ -174,12 +174,12 @@ def groups() -> list[str]:
     return sorted({path.name for conf in folders("conf") for path in conf.iterdir() if path.is_dir()})
 
 
-def keys() -> list[str]:
+def keys(primary: str = "run") -> list[str]:
     """Every setting of the default config, dotted."""
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(installed("conf"))):
-            return sorted(leaves(OmegaConf.to_container(compose("run"))))
+            return sorted(leaves(OmegaConf.to_container(compose(primary))))
     except (HydraException, OmegaConfBaseException):  # the hint is lost, not the error it belongs to
         return []
 
