@@ -27,7 +27,7 @@ from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.ledger import Ledger
 from evalkit.run.preflight import preflight, quarantine, rehearse
 from evalkit.run.ramp import Inheriting
-from evalkit.run.records import Ledger, Searchable
+from evalkit.run.records import Searchable
 from evalkit.wiring import Wired
 
 SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")

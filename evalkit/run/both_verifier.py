@@ -50,9 +50,10 @@ class BothVerifier:
         tests = self._tests.covers(instance) if instance.tests is not None else ""
         return tests or (self._rules.covers(instance) if self._ruled(instance) else "")
 
-    def sandboxed(self, instance: Instance) -> bool:
-        """Whether judging takes the sandbox."""
-        return instance.tests is not None or self._rules.sandboxed(instance)
+    def images(self, instance: Instance) -> frozenset[str]:
+        """The images that judging takes the sandbox with ("": its own); none, where it needs no sandbox."""
+        tests = frozenset([instance.image]) if instance.tests is not None else frozenset()
+        return tests | self._rules.images(instance)
 
     async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
         """The merged verdict of those that cover the instance. Raises GraderError if there are none."""

@@ -13,6 +13,7 @@ from evalkit.core.ports import Model, Observer, Strategy, Verifier
 from evalkit.core.summary import Facts, Summary, Tally
 from evalkit.core.types import Attempt, Instance, Solution, Status
 from evalkit.run.given_up import GivenUp
+from evalkit.run.ledger import paid_for_health
 from evalkit.run.records import Metered, NotRecorded, OnlyRecorded, Searchable
 from evalkit.run.solve import solve
 
@@ -56,6 +57,8 @@ class Evaluation:
 
     async def run(self) -> None:
         """Climb until all is done or the alarm rings. Raises StorageError where nothing can be recorded."""
+        for paid in await paid_for_health(self._journal):
+            self._tally.spend(paid)
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(self._plan.concurrency):

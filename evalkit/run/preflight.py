@@ -33,17 +33,18 @@ async def preflight(
 ) -> None:
     """Check models, graders, sandbox and verifier; nothing is spent. Raises ConfigError with one line a fault.
 
-    The sandbox is checked only where judging takes it; a verifier that has no `sandboxed(instance)` to say so
-    (a plug-in's) takes it for instances with tests.
+    The sandbox is checked only where judging takes it; a verifier that has no `images(instance)` to say so (a
+    plug-in's) takes it for instances with tests.
     """
     faults = [f"no verdict: instance {one.id!r} {why}" for one in instances if (why := verifier.covers(one))]
     if not instances:
         faults.append("no instances: the sample is empty")
     asked = {**{f"rung {name}": model for name, model in models.items()}, **(graders or {})}
     faults += [line for line in await asyncio.gather(*(_check(name, model) for name, model in asked.items())) if line]
-    sandboxed = getattr(verifier, "sandboxed", lambda instance: instance.tests is not None)
-    if any(sandboxed(instance) for instance in instances):
-        faults += [line for line in [await _sandbox(sandbox)] if line]
+    wanted = getattr(verifier, "images", _of_tests)
+    images = {image: None for instance in instances for image in sorted(wanted(instance))}
+    if images:
+        faults += [line for line in [await _sandbox(sandbox, images)] if line]
     if faults:
         raise ConfigError("nothing was started:\n" + "\n".join(f"  {fault}" for fault in faults[:20]))
 
@@ -74,6 +75,10 @@ async def quarantine(
     return {name: "; ".join(lines) for name, lines in faults.items()}
 
 
+def _of_tests(instance: Instance) -> list[str]:
+    return [instance.image] if instance.tests is not None else []
+
+
 async def _check(name: str, model: Model) -> str:
     try:
         await model.check()
@@ -82,9 +87,9 @@ async def _check(name: str, model: Model) -> str:
     return ""
 
 
-async def _sandbox(sandbox: Sandbox) -> str:
+async def _sandbox(sandbox: Sandbox, images: Iterable[str]) -> str:
     try:
-        await sandbox.check()
+        await (sandbox.check(*images) if any(images) else sandbox.check())
     except InfrastructureError as error:
         return f"sandbox: {error}"
     return ""

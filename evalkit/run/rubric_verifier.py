@@ -72,9 +72,10 @@ class RubricVerifier:
         """Whether there is any rule to judge by."""
         return bool(self._applied(instance))
 
-    def sandboxed(self, instance: Instance) -> bool:
-        """Whether judging takes the sandbox."""
-        return any(getattr(check, "stage", 1) == 1 for check in effects(self._applied(instance)))
+    def images(self, instance: Instance) -> frozenset[str]:
+        """The images that judging takes the sandbox with ("": its own); none, where it needs no sandbox."""
+        checks = [check for check in effects(self._applied(instance)) if stage(check) == 1]
+        return frozenset(getattr(check, "image", "") or instance.image for check in checks)
 
     def world(self, instance: Instance, candidate: Candidate) -> RuleWorld:
         """What the rules may ask about this candidate."""

@@ -70,7 +70,8 @@ def system() -> Iterator[str]:
             yield from ("--ro-bind", name, name)
     bound = _python()
     yield from _parents(["/etc/x", "/dev/x", *bound])
-    for path in ETC:
+    # Debian keeps what Java cannot start without in /etc.
+    for path in (*ETC, *sorted(map(str, Path("/etc").glob("java-*-openjdk")))):
         yield from ("--ro-bind-try", path, path)
     for path in bound:
         yield from ("--ro-bind", os.path.realpath(path), path)
