@@ -16,6 +16,7 @@ COMMANDS = {
     "ramp": "phases of growing samples, each behind its gate",
     "runs": "the runs in the tracking store",
     "compare": "two runs, paired on their instances: is the difference real?",
+    "regrade": "judge a run's recorded answers again; calls no model",
     "doctor": "is everything that this config needs there?",
     "dataset": "check, show or sample a dataset",
     "rubric": "test or show rubrics",
