@@ -16,7 +16,7 @@ from evalkit.core.feedback import Feedback
 from evalkit.core.ladder import Ladder
 from evalkit.core.ramp import Ramp
 
-PORTS = frozenset({"sandbox", "ask", "count_tokens", "rubrics", "places", "home", "context", "feedback"})
+PORTS = frozenset({"sandbox", "sandboxes", "ask", "count_tokens", "rubrics", "places", "home", "context", "feedback"})
 TARGETS = ("dataset", "strategy", "verifier", "sandbox", "tracker")  # groups whose options name a class
 
 

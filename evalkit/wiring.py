@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 # These change how a run goes, not what it computes, so they are no part of its fingerprint.
 INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset")
+SCHEDULING = ("concurrency", "ahead", "starting_at_once", "engine_timeout_s", "lease_s")  # the same of a sandbox
+AUTO = "evalkit.run.auto_sandbox.AutoSandbox"
+BUBBLEWRAP = "evalkit.adapters.bubblewrap_sandbox.BubblewrapSandbox"
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Wired:
     @cached_property
     def sandbox(self) -> Sandbox:
         """Where candidates run."""
-        return cast("Sandbox", self._build("sandbox", home=str(home())))
+        return cast("Sandbox", self._build("sandbox", home=str(home()), places=Places(), sandboxes=_SANDBOXES))
 
     @cached_property
     def shared_rubric(self) -> Rubric | None:
@@ -94,6 +97,12 @@ class Wired:
             return ()
         own = {id(one.rubric): one.rubric for one in self.instances if one.rubric}  # thousands share a few
         return (*own.values(), *([self.shared_rubric] if self.shared_rubric else []))
+
+    @cached_property
+    def images(self) -> frozenset[str]:
+        """What judging asks of a sandbox with images, by the sampled instances and by rules."""
+        ruled = {getattr(check, "image", "") for check in effects(self.judging)}
+        return frozenset({one.image for one in self.instances} | ruled) - {""}
 
     @cached_property
     def graders(self) -> dict[str, Model]:
@@ -196,10 +205,17 @@ class Wired:
         computed["answers"] = self._recorded_answers()
         computed["climbing"] = list(self.rungs)  # the mapping's order is the ladder, and sorted keys lose it
         computed["rubric"] = self.shared_rubric and rubric_digest(self.shared_rubric)
-        computed["sandbox"] = {key: value for key, value in self.config["sandbox"].items() if key != "concurrency"}
+        computed["sandbox"] = self._sandbox_of_verdicts()
         if graded := self.recorded_grades():
             computed["graders"] = graded
         return computed
+
+    def _sandbox_of_verdicts(self) -> dict[str, Any]:
+        """What of the sandbox decides a verdict: where no instance asks for an image, auto is bubblewrap."""
+        node = {key: value for key, value in self.config["sandbox"].items() if key not in SCHEDULING}
+        if node.get("_target_") != AUTO or self.images or any(one.image for one in self.dataset.instances):
+            return node
+        return {**{key: value for key, value in node.items() if key != "cpus"}, "_target_": BUBBLEWRAP}
 
     @cached_property
     def name(self) -> str:
@@ -222,10 +238,12 @@ class Wired:
         )
 
     async def close(self) -> None:
-        """Free what models hold: open connections, embedded weights."""
+        """Free what models and sandbox hold: open connections, embedded weights, containers."""
         from evalkit.adapters.litellm_model import close  # noqa: PLC0415  as above
 
         await close()
+        if (end := getattr(self.__dict__.get("sandbox"), "close", None)) is not None:  # only if it was ever made
+            await end()
         for generator in self.generators.values():
             getattr(generator, "close", lambda: None)()
 
@@ -256,3 +274,18 @@ def _plugins() -> dict[str, Generator]:
     from importlib.metadata import entry_points  # noqa: PLC0415  scans all installed packages
 
     return {point.name: point.load()() for point in entry_points(group="evalkit.generators")}
+
+
+def _bubblewrap(**settings: object) -> Any:
+    from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox  # noqa: PLC0415  as below
+
+    return BubblewrapSandbox(**cast("dict[str, Any]", settings))
+
+
+def _docker(**settings: object) -> Any:
+    from evalkit.adapters.docker_sandbox import DockerSandbox  # noqa: PLC0415  for runs that need it only
+
+    return DockerSandbox(places=Places(), **cast("dict[str, Any]", settings))
+
+
+_SANDBOXES: Mapping[str, Callable[..., Any]] = {"bubblewrap": _bubblewrap, "docker": _docker}

@@ -54,7 +54,7 @@ class UnconfinedSandbox(Limited):
             except OSError as error:
                 raise SandboxError(f"the unconfined sandbox could not run {job.argv[0]!r}: {error}") from error
 
-    async def check(self) -> None:
+    async def check(self, *images: str) -> None:  # noqa: ARG002  it has none
         """Run Python once. Raises SandboxError if that does not work."""
         _sweep()
         done = await self.run(Job(("python", "-c", "import pytest"), limits=Limits(seconds=60)))

@@ -79,6 +79,8 @@ class Session:
         wired = self._wired
         await preflight(wired.models, wired.sandbox, wired.verifier, wired.instances, wired.graders)
         rehearse(wired.strategy, wired.settings.ladder, wired.instances[0])
+        for line in sandbox_lines(wired):
+            print(line, file=sys.stderr)
         if not wired.sandbox.confined:
             print("UNCONFINED: candidates run with your rights, files and network; the run is tagged", file=sys.stderr)
         with ExitStack() as held:
@@ -172,7 +174,7 @@ class Session:
             "evalkit.feedback": wired.feedback_tag,
             "evalkit.version": __version__,
             "evalkit.commit": commit(),
-            "evalkit.sandbox": wired.choices.get("sandbox", "") if wired.sandbox.confined else "unconfined",
+            **sandbox_tags(wired),
         }
         return {**tags, **self._tags}
 
@@ -188,6 +190,23 @@ class Session:
             "overrides": list(self._overrides),
             "commit": commit(),
         }
+
+
+def sandbox_tags(wired: Wired) -> dict[str, str]:
+    """What candidates run in, and what could not be used for it (invariant 11)."""
+    if not wired.sandbox.confined:
+        return {"evalkit.sandbox": "unconfined"}
+    chosen = getattr(wired.sandbox, "chosen", wired.choices.get("sandbox", ""))
+    fallback = getattr(wired.sandbox, "fallback", "")
+    return {"evalkit.sandbox": chosen, **({"evalkit.sandbox_fallback": fallback} if fallback else {})}
+
+
+def sandbox_lines(wired: Wired) -> list[str]:
+    """The same for a person, where there was a choice to be made."""
+    tags = sandbox_tags(wired)
+    fallback = tags.get("evalkit.sandbox_fallback", "")
+    chosen = tags["evalkit.sandbox"] if wired.images and hasattr(wired.sandbox, "chosen") else ""
+    return [f"sandbox: {chosen}" + (f" instead of docker: {fallback}" if fallback else "")] if chosen else []
 
 
 def _short(wired: Wired) -> str:

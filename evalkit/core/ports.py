@@ -116,8 +116,11 @@ class Sandbox(Protocol):
         """Run the job to its end or its limits. Raises SandboxError if it could not be run."""
         ...
 
-    async def check(self) -> None:
-        """Prove that the sandbox works here. Raises SandboxError with what to do if not."""
+    async def check(self, *images: str) -> None:
+        """Prove that the sandbox works here, in these images (`Job.image`; none: in its default).
+
+        Raises SandboxError with what to do if not.
+        """
         ...
 
 

@@ -34,3 +34,28 @@ class Limited:
     def limits(self) -> Limits:
         """What a job gets that asks for nothing else."""
         return Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
+
+
+@dataclass
+class Contained(Limited):
+    """What sandboxes of containers take beside limits; an `image` is the instance's word.
+
+    `cpus` a container, `ahead` containers of a kind ready before they are asked for, `starting_at_once` of them;
+    `engine_timeout_s` for an answer of the engine; `lease_s` after which a container ends by itself, so that a
+    killed run leaves none.
+    """
+
+    cpus: float = 1.0
+    ahead: int = 2
+    starting_at_once: int = 2
+    engine_timeout_s: float = 30.0
+    lease_s: float = 900.0
+
+    def __post_init__(self) -> None:
+        """Refuse what can never work. Raises ValueError."""
+        super().__post_init__()
+        for name in ("cpus", "starting_at_once", "engine_timeout_s", "lease_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be more than 0")
+        if self.ahead < 0:
+            raise ValueError(f"ahead is {self.ahead!r}; it must be at least 0")

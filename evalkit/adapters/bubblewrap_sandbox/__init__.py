@@ -24,7 +24,7 @@ class BubblewrapSandbox(Limited):
         async with self._slots:
             return await Cell(job).run()
 
-    async def check(self) -> None:
+    async def check(self, *images: str) -> None:  # noqa: ARG002  it has none
         """Run Python inside once. Raises SandboxError with what to do if that does not work."""
         done = await self.run(Job(("python", "-c", "import pytest"), limits=Limits(seconds=60)))
         if done.exit_code or done.stopped:

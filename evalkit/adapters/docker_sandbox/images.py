@@ -25,6 +25,14 @@ class Image:
     tag: str
     remedy: str
 
+    def look(self, api: Any) -> tuple[str, tuple[str, ...]] | None:
+        """The engine's id of it and the volumes that it declares; None if the engine has it not."""
+        try:
+            found = api.inspect_image(self.tag)
+        except not_found():
+            return None
+        return str(found["Id"]), tuple(found["Config"].get("Volumes") or ())
+
 
 def image(name: str, places: Finds) -> Image:
     """The image that a name means: a recipe's, else one that the engine knows by this very name."""
@@ -74,9 +82,8 @@ def _from_debian(api: Any, recipe: Recipe, cache: Path, say: Say) -> None:
     changes = ["ENV LANG=C.UTF-8", f"LABEL evalkit.recipe={recipe.name}", 'CMD ["sh"]']
     with built(recipe, cache, say) as root:
         command = ["tar", "-C", str(root), "--numeric-owner", "--one-file-system", "-c", "."]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as packing:
-            with translated("importing the image"):
-                answer = api.import_image_from_stream(packing.stdout, repository, digest, changes)
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as packing, translated("importing the image"):
+            answer = api.import_image_from_stream(packing.stdout, repository, digest, changes)
         if packing.returncode:
             raise SandboxError(f"tar of the image ended with exit code {packing.returncode}")
     if fault := _fault(str(answer).splitlines()):

@@ -1,0 +1,61 @@
+"""Confined sandboxes for tests: skipped with a reason where one cannot work, but never in CI."""
+
+import asyncio
+import os
+from functools import cache
+
+import pytest
+
+from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
+from evalkit.adapters.docker_sandbox import DockerSandbox
+from evalkit.core.errors import SandboxError
+from evalkit.places import Places
+
+CONFINED = ("bubblewrap", "docker")
+
+
+def docker(**settings):
+    """A docker sandbox; close it."""
+    return DockerSandbox(places=Places(), **settings)
+
+
+@cache
+def why_no_bubblewrap():
+    try:
+        asyncio.run(BubblewrapSandbox().check())
+    except SandboxError as error:
+        return f"no user namespaces here: {error}"
+    return ""
+
+
+@cache
+def why_no_docker():
+    one = docker(engine_timeout_s=20)
+    why = asyncio.run(_lacks(one))
+    if why and os.environ.get("CI") == "true":
+        pytest.fail(f"CI must test docker: {why}", pytrace=False)
+    return why
+
+
+async def _lacks(one):
+    why = await one.lacks("")
+    await one.close()
+    return why
+
+
+@pytest.fixture(scope="session")
+def shared_docker():
+    """One for all tests of a worker: its containers are never used twice anyway."""
+    if why := why_no_docker():
+        pytest.skip(why)
+    one = docker(concurrency=8, ahead=1)  # so many that no two tests' event loops wait at its semaphore
+    yield one
+    asyncio.run(one.close())
+
+
+@pytest.fixture(params=CONFINED)
+def sandbox(request):
+    """Each confined sandbox in turn."""
+    if request.param == "docker":
+        return request.getfixturevalue("shared_docker")
+    return pytest.skip(why_no_bubblewrap()) if why_no_bubblewrap() else BubblewrapSandbox()
