@@ -22,6 +22,7 @@ from evalkit.cli.hydra_app import leaves
 from evalkit.cli.progress import progress
 from evalkit.core.ports import RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
+from evalkit.core.suspects import Watch
 from evalkit.places import home, mlruns
 from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.ledger import Ledger
@@ -122,8 +123,9 @@ class Session:
         tracker.start(record)
         plan = Plan(wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined)
         climb = Climb(settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal)
+        watch = Watch(wired.instances, wired.shared_rubric)
         with progress(record.climbs, self.where) as bar:
-            evaluation = Evaluation(plan, climb, [self._folder, tracker, bar])
+            evaluation = Evaluation(plan, climb, [self._folder, tracker, bar, watch])
             cut_short = ""
             try:
                 await evaluation.run()
@@ -137,6 +139,8 @@ class Session:
                 wall = earlier.wall_seconds if earlier else 0.0
                 facts = self._facts(record)
                 summary = evaluation.summary(facts, since=self._since, earlier_seconds=wall, cut_short=cut_short)
+                if wired.judging:  # else no rule was held against anything
+                    summary = replace(summary, suspects=watch.suspects, untested=watch.untested)
                 self._folder.finish(summary)
                 late = tracker.finish(summary)
         if late:

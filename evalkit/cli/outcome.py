@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.cli.suspect_lines import lines
 from evalkit.core.stats import Interval
 from evalkit.core.summary import Summary
 
@@ -25,6 +26,11 @@ def show(summary: Summary, where: str) -> None:
         )
     for rung, why in summary.skipped_rungs.items():
         console.print(Text(f"rung {rung} was skipped: {why}"))
+    for line in lines(summary.suspects):
+        console.print(Text(line))
+    if summary.untested:
+        which = f"{summary.untested} answers were rejected by one rule alone, untested"
+        console.print(Text(f"{which}: evalkit regrade {summary.key} --suspects tells whether that rule is wrong"))
     console.print(Text(f"next: evalkit runs   ·   evalkit ui   ·   {where}/instances/ holds every answer"))
 
 

@@ -7,6 +7,7 @@ from statistics import fmean, quantiles
 
 from evalkit.core.ladder import Ladder
 from evalkit.core.stats import Interval, wilson
+from evalkit.core.suspects import Suspect
 from evalkit.core.types import Attempt, Completion, Grading, Solution, Status
 
 
@@ -67,7 +68,8 @@ class Summary:
     """summary.json. `status` is complete, unfinished, paused or stopped; `why` its one line.
 
     `solved_rate` counts solved and unsolved climbs only: unfinished and quarantined ones are no evidence about
-    the models, and stand in `counts`.
+    the models, and stand in `counts`. `suspects` are rules that the answers make doubtful; `untested` answers were
+    rejected by one rule alone, and their tests did not run.
     """
 
     key: str
@@ -90,6 +92,8 @@ class Summary:
     why: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     instances: tuple[InstanceRow, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    untested: int = 0
 
 
 class Total:

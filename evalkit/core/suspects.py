@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.core.digest import rubric_digest
 from evalkit.core.rubric import Rubric, Rule, leaves
-from evalkit.core.types import Attempt, Instance, Outcome, Verdict
+from evalkit.core.types import Attempt, Instance, Outcome, Solution, Verdict
 
 NEVER_FIRED, ALWAYS_FIRED, ONLY_OBJECTION = "never_fired", "always_fired", "only_objection"
 ENOUGH = 5  # answers: fewer say nothing about a rule that never or always fires
@@ -44,7 +44,7 @@ class Held:
     """An answer, the rules that were held against it, and those that it breaks.
 
     `objections` are the broken rules for which the rubrics reject it; `passes` says whether the instance's tests
-    pass, None where they did not run.
+    pass, None where they did not run; `testable` that it has some.
     """
 
     answer: Answer
@@ -52,6 +52,7 @@ class Held:
     broken: frozenset[str]
     objections: frozenset[str]
     passes: bool | None
+    testable: bool = False
 
 
 def held(instance: Instance, shared: Rubric | None, attempt: Attempt, epoch: int) -> Held | None:
@@ -60,7 +61,8 @@ def held(instance: Instance, shared: Rubric | None, attempt: Attempt, epoch: int
     rubrics = [rubric for rubric in (instance.rubric, shared) if rubric is not None]
     if attempt.candidate.failure is not None or not rubrics:
         return None
-    return of_verdict(answer, rubrics, attempt.verdict, _passes(attempt.verdict))
+    found = of_verdict(answer, rubrics, attempt.verdict, _passes(attempt.verdict))
+    return replace(found, testable=instance.tests is not None)
 
 
 def of_verdict(answer: Answer, rubrics: Sequence[Rubric], verdict: Verdict, passes: bool | None) -> Held:
@@ -119,7 +121,7 @@ class Suspicions:
                 self._fired[key].append(one.answer)
             if one.objections == {rule.id} and one.passes:
                 self._alone[key].append(one.answer)
-        if len(one.objections) == 1 and one.passes is None:
+        if len(one.objections) == 1 and one.passes is None and one.testable:
             self.untested.append(one.answer)
 
     def found(self) -> tuple[Suspect, ...]:
@@ -141,3 +143,28 @@ class Suspicions:
             key = self._keys[id(rule)] = rubric_digest(Rubric("", (rule,)))
             self._named.setdefault(key, (rubric, rule))
         return key
+
+
+class Watch:
+    """Sees a run's climbs end, and what their verdicts say of the rules; an Observer (core/ports)."""
+
+    def __init__(self, instances: Iterable[Instance], shared: Rubric | None) -> None:
+        self._instances = {instance.id: instance for instance in instances}
+        self._shared = shared
+        self._suspicions = Suspicions()
+
+    def climbed(self, solution: Solution) -> None:
+        """Count a climb's answers."""
+        for attempt in solution.asked:
+            if one := held(self._instances[solution.instance_id], self._shared, attempt, solution.epoch):
+                self._suspicions.add(one)
+
+    @property
+    def suspects(self) -> tuple[Suspect, ...]:
+        """The suspects so far."""
+        return self._suspicions.found()
+
+    @property
+    def untested(self) -> int:
+        """Answers rejected by one rule alone, whose tests did not run."""
+        return len(self._suspicions.untested)
