@@ -1,11 +1,9 @@
 """Hydra as evalkit starts it: the user's conf/ first, errors with the nearest names, no traceback for a typo."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from evalkit.cli.explain import explain
+from evalkit.cli.overrides import as_written, for_hydra, refuse_unknown_rungs
 from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.places import folders, installed
+
+REFUSED = (HydraException, OmegaConfBaseException, YAMLError)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int], prima
     def task(config: DictConfig) -> None:
         # Hydra would announce what a job raises in words of its own, and end a sweep's other cells' exit codes.
         try:
-            codes.append(job(_composed(config)))
+            codes.append(job(_resolved(config)))
         except EvalkitError as error:
             refused.append(error)
             if HydraConfig.get().mode is RunMode.MULTIRUN:
@@ -70,15 +72,13 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int], prima
 
     _register(with_sweeps=any(argument.startswith("+sweeps=") for argument in argv))
     saved = sys.argv
-    sys.argv = [prog, *argv]
+    sys.argv = [prog, *for_hydra(argv)]
     # Without it Hydra catches what a job raises, prints a traceback and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name=primary)(task)()
-    except YAMLError as error:
-        raise ConfigError(f"a config file is no YAML: {' '.join(str(error).split())}") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, primary)) from error
+    except REFUSED as error:
+        raise _refusal(error, argv, primary) from error
     finally:
         sys.argv = saved
     if refused and not codes:
@@ -92,18 +92,24 @@ def composed(overrides: Sequence[str], primary: str = "run") -> Composed:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(installed("conf"))):
-            config = compose(primary, overrides=list(overrides), return_hydra_config=True)
+            config = compose(primary, overrides=for_hydra(overrides), return_hydra_config=True)
             HydraConfig.instance().set_config(config)
             return _composed(config)
-    except YAMLError as error:
-        raise ConfigError(f"a config file is no YAML: {' '.join(str(error).split())}") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, primary)) from error
+    except REFUSED as error:
+        raise _refusal(error, overrides, primary) from error
 
 
 def _register(*, with_sweeps: bool) -> None:
     UserFirst.with_sweeps = with_sweeps
     Plugins.instance().register(UserFirst)
+
+
+def _resolved(config: DictConfig) -> Composed:
+    """The composed config. Raises ConfigError where it cannot be resolved, which Hydra would announce as the job's."""
+    try:
+        return _composed(config)
+    except REFUSED as error:
+        raise _refusal(error) from error
 
 
 def _composed(config: DictConfig) -> Composed:
@@ -113,10 +119,11 @@ def _composed(config: DictConfig) -> Composed:
     if not isinstance(plain, dict):
         raise ConfigError("the config is no mapping")
     data = {str(key): _words(value) for key, value in plain.items() if key != "hydra"}
+    refuse_unknown_rungs(data, runtime.overrides.task)
     missing = sorted(_missing(data, ""))
     if missing:
         raise ConfigError(f"these have no value yet: {', '.join(missing)}. Set them: {missing[0]}=…")
-    return Composed(data, choices, tuple(runtime.overrides.task))
+    return Composed(data, choices, as_written(runtime.overrides.task))
 
 
 def _words(data: object) -> object:
@@ -125,7 +132,14 @@ def _words(data: object) -> object:
         return [_words(one) for one in data]
     if not isinstance(data, dict):
         return data
-    return {"on" if key is True else key: _words(value) for key, value in data.items()}
+    words = {key: _words(value) for key, value in data.items() if key is not True}
+    if True not in data:
+        return words
+    return {**words, "on": {**_mapping(_words(data[True])), **_mapping(words.get("on"))}}
+
+
+def _mapping(data: object) -> Mapping[str, Any]:
+    return data if isinstance(data, Mapping) else {}
 
 
 def _missing(data: object, where: str) -> list[str]:
@@ -136,32 +150,14 @@ def _missing(data: object, where: str) -> list[str]:
     return [name for key, value in data.items() for name in _missing(value, f"{where}.{key}" if where else str(key))]
 
 
-def explain(error: Exception, primary: str = "run") -> str:
-    """Hydra's own words, and the nearest names where something is unknown."""
+def _refusal(error: Exception, overrides: Sequence[str] = (), primary: str = "run") -> ConfigError:
+    """What Hydra, OmegaConf or YAML holds against a config, in one line."""
+    if isinstance(error, YAMLError):
+        return ConfigError(f"a config file is no YAML: {' '.join(str(error).split())}")
     text = str(error).partition("Config search path:")[0].strip()
     if error.__cause__ is not None and str(error.__cause__).strip() not in text:
         text += f"\n{error.__cause__}"
-    return text + _nearest(text, primary)
-
-
-def _nearest(text: str, primary: str) -> str:
-    """What an unknown option, group or key may have meant, from the words of Hydra's message."""
-    option = re.search(r"Could not find '([\w./@-]+)'", text) or re.search(r"In .*: Could not load '([\w./@-]+)'", text)
-    group = re.search(r"Could not override '([\w./@-]+)'", text)
-    if option and "/" in option[1]:
-        name, _, wanted = option[1].rpartition("/")
-        return _hint(wanted, options(name), f"{name} options")
-    if option or group:
-        found = (option or group)[1]  # type: ignore[index]  # one of them matched
-        return _hint(found, [*keys(primary), *groups()], "groups and settings")
-    return ""
-
-
-def _hint(wanted: str, known: Sequence[str], what: str) -> str:
-    near = get_close_matches(wanted, known, 3)
-    if near:
-        return f"\nDid you mean {' or '.join(repr(name) for name in near)}?"
-    return f"\nThe {what}: {', '.join(sorted(known))}" if known else ""
+    return ConfigError(explain(text, options, lambda: [*keys(primary, overrides), *groups()]))
 
 
 def options(group: str) -> list[str]:
@@ -174,12 +170,13 @@ def groups() -> list[str]:
     return sorted({path.name for conf in folders("conf") for path in conf.iterdir() if path.is_dir()})
 
 
-def keys(primary: str = "run") -> list[str]:
-    """Every setting of the default config, dotted."""
+def keys(primary: str = "run", overrides: Sequence[str] = ()) -> list[str]:
+    """Every setting, dotted, of the config with the options that `overrides` choose."""
+    choices = [one for one in overrides if one.partition("=")[0] in groups() and "," not in one]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(installed("conf"))):
-            return sorted(leaves(OmegaConf.to_container(compose(primary))))
+            return sorted(leaves(OmegaConf.to_container(compose(primary, overrides=choices))))
     except (HydraException, OmegaConfBaseException):  # the hint is lost, not the error it belongs to
         return []
 

@@ -1,0 +1,47 @@
+"""Hydra's errors in one line: what is wrong, the nearest names, and what to do."""
+
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+
+NOISE = re.compile(r"^\s*(full_key:|object_type=|See https?:).*$", re.MULTILINE)
+OVERRIDE = re.compile(r"Could not override '([^']+)'")
+OPTION = re.compile(r"Could not (?:find|load) '([\w./@-]*)'")
+DELETE = re.compile(r"Could not delete from config\. '([^']+)'")
+VARIABLE = re.compile(r"Environment variable '([^']+)' not found.*?full_key: ([\w.]+)", re.DOTALL)
+GRAMMAR = re.compile(r"no viable alternative|Error parsing override|mismatched input|extraneous input|missing \w+ at")
+ALL = "`--cfg job` shows all settings"
+
+
+def explain(text: str, options: Callable[[str], Sequence[str]], names: Callable[[], Sequence[str]]) -> str:
+    """Hydra's own first words, and what helps.
+
+    `options` gives the options of a group, `names` all groups and settings; each is asked only where needed.
+    """
+    if found := OVERRIDE.search(text):
+        return f"Could not override {found[1]!r}: there is no such setting. {_near(found[1], names(), ALL)}"
+    if found := OPTION.search(text):
+        return f"Could not find {found[1]!r}. {_option(found[1], options, names)}"
+    if found := DELETE.search(text):
+        return f"Could not delete {found[1]!r}: it is not there. {_near(found[1], names(), ALL)}"
+    if found := VARIABLE.search(text):
+        where = "" if found[2].startswith("hydra.") else f"{found[2]}: "  # Hydra's copy of the overrides
+        return f"{where}the environment variable {found[1]!r} is not set. Set it, or give a value in its place."
+    line = " ".join(NOISE.sub("", text).split())
+    if GRAMMAR.search(line):
+        return f"{line}. An override is key=value; quote what holds [ ] {{ }} , or =, such as key='\"a,b\"'"
+    return line
+
+
+def _option(found: str, options: Callable[[str], Sequence[str]], names: Callable[[], Sequence[str]]) -> str:
+    group, _, wanted = found.rpartition("/")
+    known = options(group) if group else []
+    if not known:
+        return _near(found, names(), ALL)
+    there = f"The {group} options: {', '.join(sorted(known))}"
+    return _near(wanted, known, "") + there if wanted else there
+
+
+def _near(wanted: str, known: Sequence[str], otherwise: str) -> str:
+    near = get_close_matches(wanted, known, 3)
+    return f"Did you mean {' or '.join(repr(name) for name in near)}? " + otherwise if near else otherwise
