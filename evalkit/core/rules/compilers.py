@@ -95,7 +95,7 @@ COMPILERS: dict[str, Compiler] = {
     ),
     "typescript": Compiler(
         "candidate.ts",
-        ("tsc", "--noEmit", "--target", "es2022", "--moduleDetection", "force", "{flags}", "{file}"),
+        ("tsc", "--noEmit", "--skipLibCheck", "--target", "es2022", "--moduleDetection", "force", "{flags}", "{file}"),
         _pattern(r"^(?P<file>[^\s(]+)\((?P<line>\d+),\d+\): error (?P<message>TS\d+: .+)$"),
         "export const one: number = 1;\n",
         "node-typescript",
