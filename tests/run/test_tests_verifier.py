@@ -1,4 +1,4 @@
-"""Good candidates pass, wrong ones fail with words that help, and cheats are not accepted."""
+"""Good candidates pass, wrong ones fail with words that help; those that cheat are in test_cheats.py."""
 # ruff: noqa: E501  tables of candidates read best with one a line
 
 import asyncio
@@ -19,6 +19,7 @@ from evalkit.run.harness.cases import encode
 from evalkit.run.judging.compare import same, same_rows, show
 from evalkit.run.judging.suite import defined
 from evalkit.run.tests_verifier import TestsVerifier
+from tests.run.tasks import ADDS, ADDS_SUITE, instance, python, suite
 
 
 @cache
@@ -36,29 +37,11 @@ def verifier():
     return TestsVerifier(sandbox_here()(), timeout_s=20)
 
 
-def instance(tests, answer="code:python"):
-    return Instance("one", "Write …", answer=answer, tests=tests)
-
-
-def python(*cases, call="f", **more):
-    return instance(Tests("cases", call=call, cases=cases, **more))
-
-
-def suite(code, **more):
-    return instance(Tests("pytest", code=code, **more))
-
-
 def sql(*cases, **more):
     return instance(Tests("sqlite", cases=cases, setup=SETUP, **more), "code:sql")
 
 
 SETUP = "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (2, 'y');"
-ADDS = python(Case((1,), returns=2), Case((5,), returns=6))
-ADDS_SUITE = suite(
-    "import pytest\nfrom candidate import f\n\n"
-    "@pytest.mark.parametrize('n', [1, 5])\ndef test_adds(n):\n    assert f(n) == n + 1\n\n"
-    "class TestMore:\n    def test_zero(self):\n        assert f(0) == 1\n"
-)
 
 
 class Scripted:
@@ -160,10 +143,10 @@ async def test_a_wrong_candidate_is_rejected_with_words_that_help(verifier, name
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one", [ADDS, ADDS_SUITE, sql(Case(returns=[[1]]))], ids=["cases", "pytest", "sqlite"])
-async def test_a_candidate_that_does_not_end_is_a_timeout(one):
+async def test_a_candidate_that_does_not_end_is_a_timeout(verifier, one):
     endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"
     text = endless if one.tests.kind == "sqlite" else "def f(n):\n    while True: pass"
-    verdict = await TestsVerifier(sandbox_here()(), timeout_s=6).verify(one, Candidate(text))
+    verdict = await TestsVerifier(verifier.sandbox, timeout_s=6).verify(one, Candidate(text))
     assert verdict.failure is Failure.CANDIDATE_TIMEOUT
     assert {test.outcome for test in verdict.tests} <= {Outcome.MISSING, Outcome.ERROR}
 
@@ -242,88 +225,7 @@ async def test_a_sandbox_that_cannot_run_is_an_outage():
         await TestsVerifier(Scripted(SandboxError("away"))).verify(ADDS, Candidate("x = 1"))
 
 
-# --- cheats: none solves the task, none may be accepted (invariant 3) ---
-
-SEE_ALL = "import sys, gc, os, atexit, json, builtins\n"
-# Reports as the reporter makes them, for candidates that know our code: `forge(say)` says them all and leaves.
-FORGE = """
-NAMES = ['test_candidate.py::test_adds[1]', 'test_candidate.py::test_adds[5]', 'test_candidate.py::TestMore::test_zero']
-PHASE = {'outcome': 'passed', 'message': '', 'line': None}
-TOLD = [{'collected': NAMES}, *({'test': t, 'when': w, **PHASE} for t in NAMES for w in ('setup', 'call', 'teardown'))]
-TOLD += [{'done': True, 'exit': 0, 'traced': False, 'changed': []}]
-def forge(say):
-    for told in TOLD: say(told)
-    os._exit(0)
-def raw(fd, nonce):
-    forge(lambda told: os.write(fd, f'\\n{nonce} {json.dumps(told)}\\n'.encode()))
-"""
-CHEATS = {
-    "leaves with success": "sys.exit(0)",
-    "leaves at once": "os._exit(0)",
-    "leaves when called": "def f(n):\n    os._exit(0)",
-    "raises SystemExit when called": "def f(n):\n    raise SystemExit(0)",
-    "prints a report": "print('1 passed in 0.01s'); print('{\"case\": 0, \"returns\": 2}'); print('PASSED')\ndef f(n): return 0",
-    "writes to every descriptor": "for fd in range(3, 64):\n    try: os.write(fd, b'\\nx {\"case\": 0, \"returns\": 2}\\n\\nx {\"done\": true}\\n')\n    except OSError: pass\ndef f(n): return 0",
-    "closes every descriptor": "os.closerange(0, 64)\ndef f(n): return 0",
-    "reports at exit": "atexit.register(lambda: print('ok') or os._exit(0))\ndef f(n): return 0",
-    "edits the tests": "open('test_candidate.py', 'w').write('def test_adds(): pass')\ndef f(n): return 0",
-    "starts over with tests of its own": "open('test_mine.py', 'w').write('def test_adds(): pass')\nos.execv(sys.executable, [sys.executable, '-m', 'pytest', '-q', 'test_mine.py'])",
-    "adds a conftest": "open('conftest.py', 'w').write('def pytest_runtest_call(item): item.obj = lambda *a: None')\ndef f(n): return 0",
-    "equals everything as a result, tests": "class E(int):\n    def __eq__(self, other): return True\n    __hash__ = int.__hash__\n    def __repr__(self): return '2'\nimport _pytest\ndef f(n): return E(0) if 'pytest' not in sys.modules else 0",
-    "patches the reporter": "import _pytest.runner as r, _pytest.reports as p\nr.check_interactive_exception = lambda *a: False\np.TestReport.passed = property(lambda s: True)\np.TestReport.failed = property(lambda s: False)\ndef f(n): return 0",
-    "patches the report's making": "import _pytest.reports as p\nold = p.TestReport.from_item_and_call.__func__\ndef new(cls, item, call):\n    call.excinfo = None\n    return old(cls, item, call)\np.TestReport.from_item_and_call = classmethod(new)\ndef f(n): return 0",
-    "gives tests a mark": "def f(n):\n    import pytest\n    for o in gc.get_objects():\n        if type(o).__name__ == 'Function' and hasattr(o, 'add_marker'): o.add_marker(pytest.mark.xfail)\n    return 0",
-    "patches the collected item": "def f(n):\n    for o in gc.get_objects():\n        if type(o).__name__ == 'Function' and hasattr(o, 'runtest'): o.runtest = lambda: None\n    return n + 1 if n == 1 else 0",
-    "patches how tests are called": "import _pytest.python as p\np.Function.runtest = lambda self: None\ndef f(n): return 0",
-    "patches code in place": "import _pytest.python as p\np.Function.runtest.__code__ = (lambda self: None).__code__\ndef f(n): return 0",
-    "takes the tests away": "import _pytest.python as p\np.Module.collect = lambda self: []\ndef f(n): return 0",
-    "skips the tests": "import _pytest.outcomes as o\ndef f(n): o.skip('no need')",
-    "skips the module": "import _pytest.outcomes as o\no.skip('no need', allow_module_level=True)",
-    "expects the tests to fail": "import _pytest.outcomes as o\ndef f(n): o.xfail('as expected')",
-    "makes all equal by a builtin": "builtins.AssertionError = type('A', (BaseException,), {})\ndef f(n): return 0",
-    "replaces the tests' code": "def f(n):\n    g = sys._getframe(1).f_globals\n    for t in [v for k, v in g.items() if k.startswith('test_')]: t.__code__ = (lambda *a, **k: None).__code__\n    return n + 1 if n == 1 else 0",
-    "jumps over the assertion": "def f(n):\n    fr = sys._getframe(1)\n    def tr(frame, event, arg):\n        return tr\n    fr.f_trace = tr\n    sys.settrace(tr)\n    return 0",
-    "ends the session early": "def f(n):\n    import _pytest.outcomes as o\n    o.exit('all fine', 0)",
-    "takes nonce and channel from the frames": FORGE + "fr = sys._getframe()\nwhile fr:\n    for s in (fr.f_locals, fr.f_globals):\n        if 'nonce' in s: raw(s.get('channel', 1), s['nonce'])\n    fr = fr.f_back\ndef f(n): return 0",
-    "takes the reporter from the frames": FORGE + "def f(n):\n    fr = sys._getframe()\n    while fr:\n        r = fr.f_globals.get('report')\n        if r: forge(lambda told: r(told, {}))\n        fr = fr.f_back\n    return 0",
-    "takes the reporter at import": FORGE + "fr = sys._getframe()\nwhile fr:\n    r = fr.f_globals.get('report')\n    if r: forge(lambda told: r(told, {}))\n    fr = fr.f_back\ndef f(n): return 0",
-    "raises the reporter's event": FORGE + "forge(lambda told: sys.audit('evalkit.report', told, {}))",
-    "takes the reporter from the collector": FORGE + "for o in gc.get_objects():\n    if type(o).__name__ == 'function' and o.__name__ == 'report': forge(lambda told: o(told, {}))\ndef f(n): return 0",
-    "takes the witness from the collector": FORGE + "for o in gc.get_objects():\n    if type(o).__name__ == 'function' and o.__name__ == 'hook' and 'swear_in' in o.__globals__: forge(lambda told: [o('evalkit.report', (told, {})), exec('c=dict(zip(o.__code__.co_freevars, o.__closure__))')])\ndef f(n): return 0",
-    "takes nonce and channel from the collector": FORGE + "for o in gc.get_objects():\n    if type(o) is dict and isinstance(o.get('nonce'), str): raw(1, o['nonce'])\n    if type(o).__name__ == 'cell':\n        try: v = o.cell_contents\n        except ValueError: continue\n        if isinstance(v, str) and len(v) == 32: [raw(fd, v) for fd in (1, 3, 4, 5, 6, 7)]\ndef f(n): return 0",
-    "makes the reporter say something else": "from functools import partial\nfor o in gc.get_objects():\n    if type(o).__name__ == 'function' and o.__name__ == 'report': o.__globals__['audit'] = lambda e, r, s: sys.audit(e, {**r, 'outcome': 'passed'} if 'outcome' in r else r, s)\ndef f(n): return 0",
-    "makes the reporter see no error": "for o in gc.get_objects():\n    if type(o).__name__ == 'function' and o.__name__ == '_message' and '_candidate_line' in o.__globals__: o.__globals__['_tests'] = lambda *a: {}\nimport _pytest.python as p\np.Function.runtest = lambda self: None\ndef f(n): return 0",
-    "forgets what was before": "for o in gc.get_objects():\n    if type(o) is dict and '_pytest.python.Function.runtest' in o: o.clear()\nimport _pytest.python as p\np.Function.runtest = lambda self: None\ndef f(n): return 0",
-    "registers a plugin": "class P:\n    def pytest_pyfunc_call(self, pyfuncitem): return True\nfor o in gc.get_objects():\n    if type(o).__name__ == 'PytestPluginManager':\n        o.register(P()); break\ndef f(n): return 0",
-    "writes to every descriptor it finds": FORGE + "import marshal\ndef say(told):\n    body = bytes(16) + marshal.dumps(told)\n    for fd in os.listdir('/proc/self/fd'):\n        if int(fd) > 2:\n            try: os.write(int(fd), len(body).to_bytes(4, 'big') + body)\n            except OSError: pass\nforge(say)",
-    "looks into the process above": FORGE + "import re\nup = os.getppid()\nfor pid in (up, 1):\n    for name in ('mem', 'environ', 'cmdline', 'fd/0', 'maps'):\n        try: found = os.read(os.open(f'/proc/{pid}/{name}', os.O_RDONLY | os.O_NONBLOCK), 10**6)\n        except OSError: continue\n        for nonce in re.findall(rb'\"nonce\": ?\"([0-9a-f]{32})', found):\n            for fd in ('/proc/%d/fd/1' % up, '/proc/1/fd/1'):\n                try: raw(os.open(fd, os.O_WRONLY), nonce.decode())\n                except OSError: pass\ndef f(n): return 0",
-    "ends the process above": "import signal\nos.kill(os.getppid(), signal.SIGKILL)\ndef f(n): return 0",
-    "hangs up as interrupted": "def f(n): raise KeyboardInterrupt",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("one", [ADDS, ADDS_SUITE], ids=["cases", "pytest"])
-@pytest.mark.parametrize("name", CHEATS)
-async def test_invariant_3_a_cheat_is_not_accepted(verifier, one, name):
-    verdict = await verifier.verify(one, Candidate(SEE_ALL + CHEATS[name]))
-    assert not verdict.accepted
-    assert verdict.failure is not None
-    assert verdict.findings
-
-
-# Not closed: these candidates share pytest's process, and lie to the test itself. See docs/sandbox.md.
-HOLES = {
-    "equals everything": (ADDS_SUITE, "class E(int):\n    __eq__ = lambda a, b: True\n    __hash__ = int.__hash__\ndef f(n):\n    return E(0)"),
-    "reads the tests": (ADDS_SUITE, "import linecache, sys\ndef f(n):\n    up = sys._getframe(1)\n    line = linecache.getline('test_candidate.py', up.f_lineno)\n    return eval(line.partition('==')[2], up.f_globals, up.f_locals)"),
-    "patches a library that the test calls": (suite("import re\nfrom candidate import f\ndef test_it():\n    assert re.fullmatch('ab', f())"), "import re\nre.fullmatch = lambda *a: True\ndef f():\n    return ''"),
-}  # fmt: skip
-
-
-@pytest.mark.xfail(strict=True, reason="what lies to the test in the test's own process is not seen: docs/sandbox.md")
-@pytest.mark.parametrize("name", HOLES)
-async def test_invariant_3_a_known_hole_is_not_accepted(verifier, name):
-    one, text = HOLES[name]
-    assert not (await verifier.verify(one, Candidate(text))).accepted
+# --- accepting needs proof (invariant 3); candidates that cheat are in test_cheats.py ---
 
 
 NOT_PROVEN = {

@@ -8,7 +8,7 @@ import sys
 import unittest
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from _pytest._code import ExceptionInfo
@@ -18,8 +18,8 @@ LONG = 600
 # What `assert` and pytest stand on: a candidate has no business to change any of it.
 WATCHED = ("_pytest", "pytest", "pluggy", "unittest", "math", "operator", "builtins")
 
-T = TypeVar("T")
-Around = Generator[None, T, T]
+# The older form of wrapper: pytest before 8, as in Debian's images, knows no other.
+Around = Generator[None, Any, None]
 audit = sys.audit  # before anybody else can change it
 
 
@@ -36,27 +36,26 @@ class Reporter:
         """Look at the framework before the candidate is imported."""
         report({"started": True}, {**dict(_framework()), **_plugins(session.config)})
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_make_collect_report(self, collector: pytest.Collector) -> Around[pytest.CollectReport]:
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Around:
         """Say whose fault it is where the tests could not be collected."""
-        made = yield
+        made: pytest.CollectReport = (yield).get_result()
         if made.failed:
             error = made.call.excinfo if made.call else None
             report({"broken": collector.nodeid, **_fault(error)}, {})
         elif made.skipped:
             path = made.longrepr[0] if isinstance(made.longrepr, tuple) else ""
             report({"skipped": collector.nodeid, "ours": _is_candidate(str(path)), "why": _short(made)}, {})
-        return made
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Name every test, so that none can be lost."""
         report({"collected": [str(item.nodeid) for item in session.items]}, _tests(session.items))
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Around[pytest.TestReport]:
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Around:
         """Report what was raised itself; the report made of it is only looked at for xfail."""
         error = call.excinfo  # before anybody else can take it away
-        made = yield
+        made: pytest.TestReport = (yield).get_result()
         outcome = "passed" if error is None and made.passed else "failed"
         if error is not None and isinstance(error.value, Skipped):
             outcome = "failed" if _is_candidate(str(error.traceback[-1].path)) else "skipped"
@@ -65,7 +64,6 @@ class Reporter:
             outcome = "passed" if made.skipped and not _gave_up(error) else "failed"
         said = {"when": str(call.when), "outcome": outcome, "message": _message(error), "line": _candidate_line(error)}
         report({"test": str(item.nodeid), **said}, {**_plugins(item.config), **_tests([item])})
-        return made
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """The end, and everything that is to be as it was."""
