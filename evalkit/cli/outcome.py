@@ -29,7 +29,8 @@ def show(summary: Summary, where: str) -> None:
     for line in lines(summary.suspects):
         console.print(Text(line))
     if summary.untested:
-        which = f"{summary.untested} answers were rejected by one rule alone, untested"
+        one = summary.untested == 1
+        which = f"{summary.untested} {'answer was' if one else 'answers were'} rejected by one rule alone, untested"
         console.print(Text(f"{which}: evalkit regrade {summary.key} --suspects tells whether that rule is wrong"))
     console.print(Text(f"next: evalkit runs   ·   evalkit ui   ·   {where}/instances/ holds every answer"))
 

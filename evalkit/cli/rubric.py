@@ -8,6 +8,7 @@ brittle; with --lenient only where one is wrong.
 """
 
 import argparse
+import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The two commands and their options."""
     commands = parser.add_subparsers(dest="command", required=True, metavar="test|show")
     test = commands.add_parser("test", help="each rule against its examples and mutations of them")
-    test.add_argument("files", nargs="*", metavar="FILE", help="files or names (default: all that are found)")
+    test.add_argument(
+        "files", nargs="*", metavar="FILE", help="files or names (default: all), and overrides: sandbox=docker"
+    )
     test.add_argument("--format", choices=("table", "json"), default="table")
     test.add_argument("--lenient", action="store_true", help="rules that never fire or are brittle are no failure")
     test.add_argument("--with-graders", action="store_true", help="ask models too, where rules do: costs money")
     test.add_argument("--mutations", type=int, default=300, metavar="N", help="tried at most on a rule (300)")
     test.add_argument("--seed", type=int, default=0, metavar="S", help="another seed, other mutations (0)")
-    test.add_argument("--set", dest="overrides", nargs="*", default=[], metavar="OVERRIDE", help="sandbox=docker")
     test.epilog = f"example: {EXAMPLE}"
     shown = commands.add_parser("show", help="a rubric's rules", epilog="example: evalkit rubric show json_only")
     shown.add_argument("name", metavar="NAME", help="a rubric's name, or its file")
@@ -52,7 +54,9 @@ def _test(args: argparse.Namespace) -> int:
     from evalkit.run.rubric_trial import Effort  # noqa: PLC0415  loads the kinds of rules
 
     effort = Effort(mutations=args.mutations, seed=args.seed, graders=args.with_graders)
-    reports = asyncio.run(_tried(_load(args.files), effort, args.overrides))
+    overrides = [word for word in args.files if "=" in word and not Path(word).is_file()]
+    rubrics = _load([word for word in args.files if word not in overrides])
+    reports = asyncio.run(_tried(rubrics, effort, overrides))
     if args.format == "json":
         print(as_json(reports))
     else:
@@ -110,13 +114,30 @@ def _load(wanted: list[str]) -> "list[Rubric]":
 
 async def _tried(rubrics: "list[Rubric]", effort: "Effort", overrides: list[str]) -> "list[RubricReport]":
     """All reports; sandbox and graders are made only where a rule needs them."""
-    from evalkit.run.checking import is_pure  # noqa: PLC0415
+    from evalkit.run.checking import is_pure  # noqa: PLC0415  see _test
     from evalkit.run.rubric_trial import tried  # noqa: PLC0415
 
-    needed = any(not is_pure(rule.check) for rubric in rubrics for rule in rubric.rules)
-    world = _world(overrides) if needed else None
-    return [await tried(rubric, world, effort) for rubric in rubrics]
+    if all(is_pure(rule.check) for rubric in rubrics for rule in rubric.rules):
+        return [await tried(rubric, None, effort) for rubric in rubrics]
+    return await _in_worlds(rubrics, effort, overrides)
 
 
-def _world(_: list[str]) -> Any:
-    return None
+async def _in_worlds(rubrics: "list[Rubric]", effort: "Effort", overrides: list[str]) -> "list[RubricReport]":
+    """Each rubric in a world of its own, whose instance has neither tests nor image."""
+    from evalkit.cli.opened import open_wired  # noqa: PLC0415  loads Hydra
+    from evalkit.core.errors import SandboxError  # noqa: PLC0415
+    from evalkit.core.types import Instance  # noqa: PLC0415
+    from evalkit.run.rubric_trial import tried  # noqa: PLC0415
+
+    wired = open_wired(overrides)
+    there = True
+    try:
+        await wired.sandbox.check()
+    except SandboxError as error:
+        there = False
+        print(f"no sandbox, so rules that need one are not tried: {error}", file=sys.stderr)
+    try:
+        worlds = [wired.world(Instance(rubric.name or "rubric", "")) if there else None for rubric in rubrics]
+        return [await tried(rubric, world, effort) for rubric, world in zip(rubrics, worlds, strict=True)]
+    finally:
+        await wired.close()

@@ -16,6 +16,7 @@ COLUMNS = {
     "rejects": "rejects",
     "mutations": "mutations caught",
     "rewrites": "rewrites kept",
+    "crossed": "crossed",
     "verdict": "verdict",
 }
 DIFF = 10  # lines of a difference that are shown
@@ -30,7 +31,7 @@ def as_json(reports: Sequence[RubricReport]) -> str:
 def tell(reports: Sequence[RubricReport], *, lenient: bool) -> None:
     """Print all of it."""
     for report in reports:
-        show([_row(rule) for rule in report.rules], COLUMNS, title=report.name)
+        show([_row(rule, report) for rule in report.rules], COLUMNS, title=report.name)
         for rule in report.rules:
             _explain(report.name, rule)
         for answer in report.failed_answers:
@@ -44,7 +45,8 @@ def tell(reports: Sequence[RubricReport], *, lenient: bool) -> None:
     print(f"{total} rules in {len(reports)} rubrics: {outcome}{more}")
 
 
-def _row(rule: RuleReport) -> dict[str, Any]:
+def _row(rule: RuleReport, report: RubricReport) -> dict[str, Any]:
+    crossed = {name for crossing in report.crossings if crossing.rule == rule.id for name in crossing.rejected_by}
     kept = rule.rewrites.tried - rule.rewrites.caught
     return {
         "id": rule.id,
@@ -52,6 +54,7 @@ def _row(rule: RuleReport) -> dict[str, Any]:
         "rejects": rule.rejects,
         "mutations": f"{rule.mutations.caught} of {rule.mutations.tried}",
         "rewrites": f"{kept} of {rule.rewrites.tried}",
+        "crossed": len(crossed) or None,
         "verdict": rule.verdict,
     }
 
@@ -78,6 +81,5 @@ def _coverage(report: RubricReport) -> None:
     for key, names in report.coverage.items():
         if names:
             print(f"{report.name}: {key.replace('_', ' ')} examples: {', '.join(names)}")
-    for crossing in report.crossings:
-        by = ", ".join(crossing.rejected_by)
-        print(f"{report.name}: an accept example of {crossing.rule} is rejected by {by}: {short(crossing.example)!r}")
+    if report.crossings:
+        print(f"{report.name}: crossed is how many other rules reject a rule's accept examples; fragments often are")

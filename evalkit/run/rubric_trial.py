@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from evalkit.core.errors import GraderError, SandboxError
+from evalkit.core.errors import InfrastructureError
 from evalkit.core.judge import FailedExample, judge
 from evalkit.core.mutation import Mutation, Rewrite, harmless, sampled, violating
 from evalkit.core.mutation.languages import is_written_in, language_of, languages, named
@@ -19,12 +19,13 @@ from evalkit.core.mutation.report import (
     verdict_of,
 )
 from evalkit.core.ports import World
-from evalkit.core.rubric import Rubric, Rule, Violation, leaves
-from evalkit.run.checking import failed_examples, is_pure, violations
+from evalkit.core.rubric import Rubric, Rule, Violation
+from evalkit.run.checking import failed_examples, held, is_pure, missing, stage
 
 SHOWN = 3  # rewrites that are shown of a brittle rule
 WHOLE = 4  # whole answers that are mutated: they are long, and alike
 FEW = 8  # mutations for a rule that starts a compiler or asks a model
+GRADER = 2  # the stage of rules that ask a model, see run/checking.stage
 COUNTING = ("length",)  # kinds that are there to see what a rewrite changes
 
 
@@ -98,9 +99,11 @@ class _Trial:
         """Why a rule cannot be tried here; empty if it can."""
         if is_pure(rule.check):
             return ""
-        if any(asks_a_model(leaf) for leaf in leaves(rule.check)) and not self._effort.graders:
+        if stage(rule.check) == GRADER and not self._effort.graders:
             return "it asks a model: try it with --with-graders"
-        return "" if self._world else "it needs a sandbox, and there is none"
+        if self._world is None:
+            return "it needs a sandbox, and there is none"
+        return missing([Rubric("", (rule,))], self._world.instance)
 
     def _own_examples(self, rule: Rule) -> None:
         """As judge.failed_examples, counting."""
@@ -199,13 +202,13 @@ class _Trial:
                 self._judged[rule.id, expected] += len(examples) - wrong
             if not rule.reject and not failed:
                 await self._few_mutations(rule, self._world)
-        except (GraderError, SandboxError) as error:
+        except InfrastructureError as error:
             self._why[rule.id] = str(error)
 
     async def _few_mutations(self, rule: Rule, world: World) -> None:
         made = chain.from_iterable(violating(one, (), self._language(one)) for one in rule.accept)
         for mutation in sampled(made, FEW, self._effort.seed):
-            found = await violations(rule.check, mutation.text, world)
+            found = await held(rule, mutation.text, world)
             self._mutations[rule.id] = self._mutations[rule.id].and_one(fired=bool(found))
             if found:
                 return
@@ -229,11 +232,6 @@ class _Trial:
 
     def _named(self, rule: Rule) -> bool:
         return any(rule.id in rejected.rules for rejected in self._rubric.examples.reject)
-
-
-def asks_a_model(check: object) -> bool:
-    """Whether a check needs a grader that is a model."""
-    return hasattr(check, "model") and hasattr(check, "found")
 
 
 def _said(rule: Rule, found: Sequence[Violation]) -> str:

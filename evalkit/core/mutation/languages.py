@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit.core.mutation.syntax import parse
 from evalkit.core.rubric import Rubric, Rule
+from evalkit.core.rules.source import read_source
 
 _NONE = object()  # what is no JSON at all; null is
 OF_KIND = {"python_ast": "python", "json_schema": "json"}
@@ -48,6 +49,8 @@ def is_written_in(text: str, language: str) -> bool:
     """Whether a text is of a language; any text is of none."""
     if language == "json":
         return _json(text) is not _NONE
+    if language == "python" and not _is_python(text):
+        return False
     return not language or parse(text, language) is not None
 
 
@@ -57,6 +60,15 @@ def _of(kind: str, check: Any) -> Iterator[str]:
         yield language
     for part in getattr(check, "of", ()):
         yield from _of(getattr(part, "kind", ""), getattr(part, "check", None))
+
+
+def _is_python(text: str) -> bool:
+    """As Python's own parser sees it, which is stricter than the grammar."""
+    try:
+        read_source(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _json(text: str) -> Any:
