@@ -48,7 +48,7 @@ def shared_docker():
     """One for all tests of a worker: its containers are never used twice anyway."""
     if why := why_no_docker():
         pytest.skip(why)
-    one = docker(concurrency=8, ahead=1)  # so many that no two tests' event loops wait at its semaphore
+    one = docker(concurrency=8, ahead=0)  # so many that no two tests' event loops wait at its semaphore
     yield one
     asyncio.run(one.close())
 
