@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import pytest
@@ -19,10 +20,16 @@ def docker(**settings):
     return DockerSandbox(places=Places(), **settings)
 
 
+def alone(work, *args):
+    """A coroutine's result, also where a loop is running: in a loop and a thread of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work(*args))).result()
+
+
 @cache
 def why_no_bubblewrap():
     try:
-        asyncio.run(BubblewrapSandbox().check())
+        alone(BubblewrapSandbox().check)
     except SandboxError as error:
         return f"no user namespaces here: {error}"
     return ""
@@ -31,7 +38,7 @@ def why_no_bubblewrap():
 @cache
 def why_no_docker():
     one = docker(engine_timeout_s=20)
-    why = asyncio.run(_lacks(one))
+    why = alone(_lacks, one)
     if why and os.environ.get("CI") == "true":
         pytest.fail(f"CI must test docker: {why}", pytrace=False)
     return why
@@ -50,7 +57,7 @@ def shared_docker():
         pytest.skip(why)
     one = docker(concurrency=8, ahead=0)  # so many that no two tests' event loops wait at its semaphore
     yield one
-    asyncio.run(one.close())
+    alone(one.close)
 
 
 @pytest.fixture(params=CONFINED)

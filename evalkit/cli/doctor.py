@@ -1,11 +1,15 @@
-"""evalkit doctor: is everything that this config needs there? One line each, with the mend."""
+"""evalkit doctor: is everything that this config needs there? One line each, with the mend.
+
+`evalkit doctor --clean` removes the containers that killed runs have left behind, and nothing else.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from evalkit.cli.execute import sandbox_lines
 from evalkit.cli.hydra_app import Composed, launch
-from evalkit.core.errors import EvalkitError
+from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.places import mlruns
 from evalkit.settings import read
 from evalkit.wiring import Wired
@@ -20,7 +24,9 @@ class Check:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Check what the overrides describe; 0 if all is well, else 2."""
+    """Check what the overrides describe; 0 if all is well, else 2. `--clean` removes containers instead."""
+    if "--clean" in argv:
+        return _clean([argument for argument in argv if argument != "--clean"])
     return launch(argv, "evalkit doctor", job)
 
 
@@ -28,6 +34,15 @@ def job(composed: Composed) -> int:
     """Check one composed config."""
     wired = Wired(composed.config, composed.choices, read(composed.config))
     return asyncio.run(_all(_checks(wired)))
+
+
+def _clean(rest: Sequence[str]) -> int:
+    from evalkit.adapters.docker_sandbox import clean  # noqa: PLC0415  loads the docker SDK
+
+    if rest:
+        raise ConfigError(f"--clean stands alone: it looks at no config, and {' '.join(rest)!r} was given with it")
+    print(f"removed {clean()} containers of runs that are gone")
+    return 0
 
 
 async def _all(checks: Sequence[Check]) -> int:
@@ -49,8 +64,13 @@ def _checks(wired: Wired) -> list[Check]:
         return f"{len(wired.instances)} of {len(wired.dataset.instances)} instances, digest {wired.dataset.digest[:12]}"
 
     async def sandbox() -> str:
-        await wired.sandbox.check()
-        return "" if wired.sandbox.confined else "UNCONFINED: candidates run with your rights; the run is tagged so"
+        await wired.sandbox.check(*wired.images)
+        lines = sandbox_lines(wired)
+        return (
+            "; ".join(lines).removeprefix("sandbox: ")
+            if wired.sandbox.confined
+            else "UNCONFINED: candidates run with your rights; the run is tagged so"
+        )
 
     async def tracker() -> str:
         await asyncio.to_thread(wired.tracker.check)
