@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from evalkit.core.errors import ConfigError
@@ -12,6 +13,22 @@ PACKAGE = Path(__file__).resolve().parent
 def home() -> Path:
     """EVALKIT_HOME, or the current directory."""
     return Path(os.environ.get("EVALKIT_HOME") or Path.cwd()).absolute()
+
+
+def refuse_missing_home() -> None:
+    """Raise ConfigError where EVALKIT_HOME is no folder: a slip in it would hide all runs and settings quietly."""
+    if home().is_dir():
+        return
+    near = get_close_matches(home().name, [path.name for path in _siblings(home()) if path.is_dir()], 1)
+    hint = f"; did you mean {str(home().parent / near[0])!r}?" if near else "."
+    raise ConfigError(f"EVALKIT_HOME is {str(home())!r}, which is no folder{hint} To begin there: mkdir -p {home()}")
+
+
+def _siblings(path: Path) -> list[Path]:
+    try:
+        return list(path.parent.iterdir())
+    except OSError:
+        return []
 
 
 def mlruns() -> Path:

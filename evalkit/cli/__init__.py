@@ -9,6 +9,7 @@ from importlib import import_module
 
 from evalkit import __version__
 from evalkit.core.errors import ConfigError, EvalkitError
+from evalkit.places import refuse_missing_home
 
 COMMANDS = {
     "run": "instances climb the ladder; the same command again resumes",
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
+        if not {"-h", "--help", "--version"} & set(args):
+            refuse_missing_home()
         return _dispatch(args)
     except EvalkitError as error:
         return fail(str(error), error.exit_code)

@@ -19,7 +19,7 @@ WORDS = {
     "better": "B is better",
     "worse": "B is worse",
     "no_difference_shown": "no difference shown",
-    "cannot_show": "too few instances differ for any test to show a difference: take a larger sample",
+    "cannot_show": "too few instances differ to show a difference: take a larger sample",
 }
 
 
@@ -83,30 +83,18 @@ def _outcomes(summary: Summary) -> dict[str, bool]:
 def _print(a: Summary, b: Summary, found: Paired) -> None:
     from evalkit.cli.outcome import money, rate  # noqa: PLC0415  rich is needed only for the table
 
-    rows = [
-        {
-            "run": f"{side}: {one.name}" + (" [simulated]" if one.simulated else ""),
-            "solved": f"{one.counts['solved']} of {one.counts['solved'] + one.counts['unsolved']}",
-            "rate": rate(one.solved_rate),
-            "attempts": one.attempts["mean"],
-            "rungs": ", ".join(f"{rung.name}\u00a0{rung.solved}/{rung.attempts}" for rung in one.by_rung),
-            "seconds": round(one.wall_seconds),
-            "tokens": _tokens(one),
-            "cost": money(one.cost_usd),
-        }
-        for side, one in (("A", a), ("B", b))
-    ]
-    columns = {
-        "run": "run",
-        "solved": "solved",
-        "rate": "rate (95 %)",
-        "attempts": "attempts",
-        "rungs": "solved/attempts by rung",
-        "seconds": "seconds",
-        "tokens": "tokens",
-        "cost": "cost",
+    sides = {"a": a, "b": b}
+    lines = {
+        "solved": lambda one: f"{one.counts['solved']} of {one.counts['solved'] + one.counts['unsolved']}",
+        "rate (95 %)": lambda one: rate(one.solved_rate),
+        "attempts a climb": lambda one: one.attempts["mean"],
+        "by rung": lambda one: "\n".join(f"{rung.name} {rung.solved}/{rung.attempts}" for rung in one.by_rung),
+        "seconds": lambda one: round(one.wall_seconds),
+        "tokens": _tokens,
+        "cost": lambda one: money(one.cost_usd),
     }
-    show(rows, columns)
+    rows = [{"what": what} | {side: shown(one) for side, one in sides.items()} for what, shown in lines.items()]
+    show(rows, {"what": ""} | {side: _heading(side, one) for side, one in sides.items()})
     uplift = found.uplift
     discordant = f"only A {len(found.only_a)}, only B {len(found.only_b)}"
     print(f"paired on {found.instances}: both {found.both}, {discordant}, neither {found.neither}")
@@ -120,6 +108,10 @@ def _print(a: Summary, b: Summary, found: Paired) -> None:
         left = {name: one.counts[name] for name in ("unfinished", "quarantined") if one.counts.get(name)}
         if left:
             print(f"{side} leaves out: {', '.join(f'{count} {name}' for name, count in left.items())}")
+
+
+def _heading(side: str, summary: Summary) -> str:
+    return f"{side.upper()}: {summary.name}" + (" [simulated]" if summary.simulated else "")
 
 
 def _tokens(summary: Summary) -> str:

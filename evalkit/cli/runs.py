@@ -11,19 +11,20 @@ from evalkit.places import home
 EXAMPLE = "evalkit runs --limit 10 --format json"
 KINDS = ("run", "sweep", "phase", "ramp", "comparison")
 TABLE = {
-    "id": "id",
-    "name": "name",
+    "name": "run (key · MLflow's id)",
     "solved": "solved",
     "rate": "rate, 95 %",
     "attempts": "attempts",
-    "by_rung": "solved on",
     "cost_usd": "$",
+    "by_rung": "solved on",
     "tokens": "tokens",
     "seconds": "seconds",
     "started": "started (UTC)",
 }
-LATER = ("tokens", "seconds", "started")  # columns for a wide terminal only
+LATER = ("by_rung", "tokens", "seconds", "started")  # columns for a wide terminal only
 WIDE = 110
+SHORT = 8  # characters of a key or an id: a prefix that is taken for the whole
+NONE_YET = "no runs yet: evalkit run ladder=local dataset=starter sample.size=5"
 CSV = (
     "id", "name", "key", "kind", "status", "simulated", "experiment", "solved_rate", "solved_rate_low",
     "solved_rate_high", "solved", "unsolved", "unfinished", "quarantined", "attempts_mean", "cost_usd",
@@ -47,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
     uri = store_uri(args.uri)
     rows = list_runs(uri, str(home()), experiment=args.experiment, kind=args.kind, limit=args.limit)
     if not rows and args.format == "table":
-        print("no runs yet: evalkit run ladder=local dataset=starter sample.size=5")
+        others = bool(args.kind or args.experiment) and list_runs(uri, str(home()), limit=1)
+        wanted = " ".join(f"{name} {value!r}" for name, value in _wanted(args).items())
+        print(f"no runs of {wanted}; there are others: `evalkit runs` shows them" if others else NONE_YET)
     elif args.format == "table":
         wide = get_terminal_size().columns >= WIDE
         columns = {name: heading for name, heading in TABLE.items() if wide or name not in LATER}
@@ -57,6 +60,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         show(rows, {}, form="json")
     return 0
+
+
+def _wanted(args: argparse.Namespace) -> dict[str, str]:
+    given = {"kind": args.kind, "experiment": args.experiment}
+    return {name: value for name, value in given.items() if value}
 
 
 def _count(text: str) -> int:
@@ -70,12 +78,13 @@ def _for_people(row: dict[str, Any]) -> dict[str, Any]:
     counts, rate, tokens = row["counts"], row["solved_rate"], row["tokens"]
     judged = counts.get("solved", 0) + counts.get("unsolved", 0)
     known = None not in tokens.values()
+    key = (row["key"] or "–")[:SHORT]
     status = "running" if row["running"] else row["status"]
     marks = [*(["simulated"] if row["simulated"] else []), *([status] if status != "complete" else [])]
+    shown = f" ({', '.join(marks)})" if marks else ""
     return {
         **row,
-        "id": row["id"][:8],
-        "name": f"{row['name']} ({', '.join(marks)})" if marks else row["name"],
+        "name": f"{row['name']}{shown}\n{key} · {row['id'][:SHORT]}",
         "solved": f"{counts.get('solved', 0)}/{judged}" + _troubles(counts) if counts else None,
         "rate": f"{rate['value']:.0%} ({100 * rate['low']:.0f}–{100 * rate['high']:.0f})" if rate else None,
         "attempts": None if row["attempts_mean"] is None else f"{row['attempts_mean']:.2f}",

@@ -40,7 +40,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title:
 
     table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left")
     for heading in columns.values():
-        table.add_column(heading, overflow="fold")
+        table.add_column(Text(heading), overflow="fold")  # a name may hold what rich takes for markup
     for row in rows:
         table.add_row(*(Text(cell(row.get(key))) for key in columns))
     Console().print(table)

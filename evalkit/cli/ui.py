@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.host not in LOOPBACK:
         print(f"warning: {args.host} lets others on the network read and change all runs; MLflow asks for no login")
     signal.signal(signal.SIGTERM, _stop)
+    print(f"starting MLflow's UI over {uri}: this takes some seconds …", flush=True)
     try:
         with tempfile.TemporaryFile() as log, _server(uri, args.host, args.port, log) as server:
             with _alone(uri):

@@ -90,6 +90,24 @@ def test_runs_as_a_table_show_rate_and_interval_and_that_a_run_is_simulated(eval
         assert part in said
 
 
+def test_runs_fit_a_narrow_terminal_and_show_key_and_id(evalkit, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    evalkit("publish")
+    said = evalkit("runs")[1]
+    (run,) = json.loads(evalkit("runs", "--format", "json")[1])
+
+    assert f"{KEY[:8]} · {run['id'][:8]}" in said
+    assert max(len(line.rstrip()) for line in said.splitlines()) <= 80
+    assert "local-starter (simulated)" in said
+
+
+def test_runs_of_a_kind_that_is_not_there_are_told_from_no_runs_at_all(evalkit):
+    evalkit("publish")
+    assert evalkit("runs", "--kind", "sweep")[1] == (
+        "no runs of kind 'sweep'; there are others: `evalkit runs` shows them\n"
+    )
+
+
 def test_runs_as_csv_have_a_line_a_run(evalkit):
     evalkit("publish")
     (run,) = csv.DictReader(io.StringIO(evalkit("runs", "--format", "csv", "--kind", "run")[1]))

@@ -264,7 +264,7 @@ def test_a_finished_run_takes_another_name_without_being_run_again(home, scripte
     assert "complete already" in again.stdout
     (listed,) = json.loads(home.evalkit("runs", "--format", "json").stdout)
     assert listed["name"] == "second"
-    assert home.evalkit("compare", "second", listed["id"][:8]).returncode == 0
+    assert home.evalkit("compare", listed["key"][:8], listed["id"][:8]).returncode == 0
 
 
 def test_a_template_that_does_not_fit_is_found_before_the_first_call(home, scripted):
