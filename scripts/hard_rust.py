@@ -1,18 +1,18 @@
-"""Makes conf/dataset/hard_rust.jsonl of the files in conf/dataset/hard_rust/; `--check` only compares."""
+"""Makes the hard task's dataset and answers of the files in conf/dataset/hard_rust/; `--check` only compares."""
 
 import json
 import sys
 from pathlib import Path
 
-CONF = Path(__file__).resolve().parent.parent / "conf" / "dataset"
-SOURCES = CONF / "hard_rust"
-MADE = CONF / "hard_rust.jsonl"
+CONF = Path(__file__).resolve().parent.parent / "conf"
+SOURCES = CONF / "dataset" / "hard_rust"
+ID = "bounded-fetch"
 
 
-def line() -> str:
+def dataset() -> str:
     """The one instance: task, suite, bridge, and what must be accepted and rejected."""
     instance = {
-        "id": "bounded-fetch",
+        "id": ID,
         "prompt": text("task.md"),
         "answer": "code:rust",
         "tags": ["rust", "async"],
@@ -23,7 +23,14 @@ def line() -> str:
         "good": [path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("accepted/*.rs"))],
         "bad": [path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("rejected/*.rs"))],
     }
-    return json.dumps(instance, ensure_ascii=False) + "\n"
+    return _line(instance)
+
+
+def answers() -> str:
+    """The replayed climb: the answers by the number of the attempt. A skipped rung has a number too."""
+    paths = sorted(SOURCES.glob("climb/attempt_*.txt"))
+    rows = ((int(path.stem.removeprefix("attempt_")), path.read_text(encoding="utf-8")) for path in paths)
+    return "".join(_line({"instance_id": ID, "attempt": number, "text": answer}) for number, answer in rows)
 
 
 def text(name: str) -> str:
@@ -31,8 +38,18 @@ def text(name: str) -> str:
     return (SOURCES / name).read_text(encoding="utf-8")
 
 
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+MADE = {
+    CONF / "dataset" / "hard_rust.jsonl": dataset,
+    CONF / "ladder" / "hard_task_answers.jsonl": answers,
+}
+
 if __name__ == "__main__":
-    if "--check" not in sys.argv:
-        MADE.write_text(line(), encoding="utf-8")
-    elif MADE.read_text(encoding="utf-8") != line():
-        sys.exit(f"{MADE.name} is not what {SOURCES.name}/ says: run python {Path(__file__).name} in scripts/")
+    for path, make in MADE.items():
+        if "--check" not in sys.argv:
+            path.write_text(make(), encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != make():
+            sys.exit(f"{path.name} is not what {SOURCES.name}/ says: run python scripts/{Path(__file__).name}")
