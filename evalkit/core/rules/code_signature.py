@@ -53,8 +53,8 @@ class CodeSignature:
     def violations(self, candidate: str) -> list[Violation]:
         """None, or one that says what is missing or in what the nearest function of that name differs."""
         syntax = read_syntax(self.language, candidate)
-        if syntax.problem and self.syntax == "reject":
-            return [syntax.problem]
+        if refused := syntax.refused(self.syntax):
+            return refused
         want = _wanted(self.language, self.declares)
         seen = [one for one in functions(self.language, syntax.roots[0]) if not one.nested]
         named = [one for one in seen if one.name == want.name]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from evalkit.core.rubric import Violation
@@ -13,7 +14,8 @@ from evalkit.core.rules.where import excerpt, short
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser, Tree
 
-LARGE = 200_000  # characters: a tree takes many times its text, too much to keep
+LARGEST = 100_000  # characters: grammars take up to 0.3 ms each to make sense of one where nothing fits
+WIDEST = 1000  # nodes side by side in a place that does not parse: queries take the square of that
 _BREAK = re.compile(r"\r\n?")
 # Rust's macros take tokens: what stands in them is no syntax until it is parsed as the expression it mostly is.
 _TOKENS = {"rust": "[(macro_invocation (token_tree) @t) (macro_rule right: (token_tree) @t)]"}
@@ -33,15 +35,28 @@ class Syntax:
         return (self.tree.root_node, *self._inside(self.tree.root_node))
 
     @cached_property
+    def unreadable(self) -> Violation | None:
+        """Why no rule can look at it, whatever it says of what does not parse."""
+        if len(self.text) > LARGEST:
+            return Violation(f"it is too long to be read as {self.language}: {len(self.text)} characters")
+        return None if _narrow(self.tree.root_node) else self.problem
+
+    @cached_property
     def problem(self) -> Violation | None:
         """Where the text does not parse, if it does not."""
         root = self.tree.root_node
         if not root.has_error:
             return None
-        wrong = next((node for node in walk(root, broken=True) if node.is_error or node.is_missing), root)
+        broken = (node for node in walk(root, broken=True) if node.is_error or node.is_missing)
+        wrong = root if root.is_error else next(broken, root)
         if wrong.is_missing:
             return self.violation(wrong, f"it does not parse as {self.language}: {wrong.type!r} is missing")
         return self.violation(wrong, f"it does not parse as {self.language}: {shown(wrong)!r}")
+
+    def refused(self, strictness: str | None) -> list[Violation]:
+        """What breaks a rule before it has looked, where `strictness` is `reject`, and else."""
+        found = self.unreadable or (self.problem if strictness == "reject" else None)
+        return [found] if found else []
 
     def violation(self, node: "Node", detail: str) -> Violation:
         """A violation at a node."""
@@ -55,23 +70,23 @@ class Syntax:
         if query is None or "!" not in self.text:
             return
         source = root.text or b""
+        left = 10 * len(source)  # bytes: a thousand macros in each other are read only so deep
         todo = [root]
         for parent in todo:  # grows while it is walked: macros stand in macros
             for _, captured in QueryCursor(compiled(self.language, query)).matches(parent):
-                part = _part(self.language, source, captured["t"][0])
-                todo.append(part)
-                yield part
-
-
-def read_syntax(language: str, text: str) -> Syntax:
-    """Parse it; what does not parse has a `problem`."""
-    return _parsed(language, text) if len(text) <= LARGE else _parsed.__wrapped__(language, text)
+                node = captured["t"][0]
+                left -= node.end_byte - node.start_byte
+                if left > 0 and _narrow(part := _part(self.language, source, node)):
+                    todo.append(part)
+                    yield part
 
 
 @lru_cache(maxsize=2)  # the rules of a rubric look at one candidate after another
-def _parsed(language: str, text: str) -> Syntax:
+def read_syntax(language: str, text: str) -> Syntax:
+    """Parse it; what does not parse has a `problem`."""
     text = _BREAK.sub("\n", text)  # the grammars count lines by \n alone
-    return Syntax(language, text, _parser(language).parse(text.encode(errors="replace")))
+    read = text if len(text) <= LARGEST else ""
+    return Syntax(language, text, _parser(language).parse(read.encode(errors="replace")))
 
 
 def _part(language: str, source: bytes, node: "Node") -> "Node":
@@ -91,13 +106,21 @@ def _parser(language: str) -> "Parser":
 
 def walk(root: "Node", *, broken: bool = False) -> Iterator["Node"]:
     """All nodes below the root, in the text's order; `broken`: only those with an error in them."""
-    todo = list(reversed(root.children))
+    todo = root.children[::-1]
     while todo:
         node = todo.pop()
         if broken and not (node.has_error or node.is_missing):
             continue
         yield node
-        todo += reversed(node.children)
+        todo += node.children[::-1]
+
+
+def _narrow(root: "Node") -> bool:
+    """Whether queries can be run on it: no place that does not parse is a long list of signs."""
+    if not root.has_error:
+        return True
+    nodes = chain([root], walk(root, broken=True))
+    return not any(node.is_error and node.child_count > WIDEST for node in nodes)
 
 
 def text_of(node: "Node") -> str:

@@ -62,9 +62,8 @@ class TreeSitter:
     def violations(self, candidate: str) -> list[Violation]:
         """Each match that must not be, or one that says what is missing or too many."""
         syntax = read_syntax(self.language, candidate)
-        strict = self.syntax or ("reject" if self.expect == "match" else "ignore")
-        if strict == "reject" and syntax.problem:
-            return [syntax.problem]
+        if refused := syntax.refused(self.syntax or ("reject" if self.expect == "match" else "ignore")):
+            return refused
         found = self._found(syntax)
         if self.expect == "no_match":
             return [syntax.violation(node, f"found {shown(node)!r}") for node in found[:MANY]]
