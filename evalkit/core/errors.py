@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, ClassVar
 from evalkit.core.failure import Failure
 
 if TYPE_CHECKING:
-    from evalkit.core.types import Completion
+    from evalkit.core.types import Grading
 
 
 class EvalkitError(Exception):
@@ -61,12 +61,12 @@ class JournalError(UsageError):
 class InfrastructureError(EvalkitError):
     """The world failed: what was under way is unfinished, never unsolved.
 
-    `spent` are answers of grader models that were paid for before it failed.
+    `spent` is what grader models took before it failed.
     """
 
     exit_code = 3
     failure: ClassVar[Failure] = Failure.INFRASTRUCTURE
-    spent: "tuple[Completion, ...]" = ()
+    spent: "tuple[Grading, ...]" = ()
 
 
 class ModelError(InfrastructureError):

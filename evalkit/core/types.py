@@ -33,7 +33,8 @@ class Tests:
     kind `cases`: `call` (a function's name) and `cases`. kind `sqlite`: `setup` (SQL) and `cases`, whose
     `returns` are the candidate query's rows; `ordered` says whether their order counts. kind `pytest`: `code`
     (a test file; the candidate is importable as `candidate`) and optionally `names`, the tests that must be
-    seen to pass. kind `rust`: `code` (a crate of tests) and `bridge` (what is compiled against each candidate),
+    seen to pass; `isolation` says whether the candidate shares the tests' process (""), has one of its own
+    (`process`), or may besides give plain values only (`values`). kind `rust`: `code` (a crate of tests) and `bridge` (what is compiled against each candidate),
     see docs/hard_task.md. kind `command`: `command` (argv), accepted when it exits with 0; the candidate lies in
     `candidate.<suffix>`.
     """
@@ -46,6 +47,7 @@ class Tests:
     tolerance: float = 1e-9
     code: str = ""
     bridge: str = ""
+    isolation: str = ""
     names: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     timeout_s: float | None = None
@@ -242,11 +244,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A completion that was paid for on `rung`, and whose verdict never came; `spent` are graders' answers on it."""
+    """A completion that was paid for on `rung`, and whose verdict never came; `spent` is what graders took."""
 
     rung: str
     completion: Completion
-    spent: tuple[Completion, ...] = ()
+    spent: tuple[Grading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,11 @@
 """What graders took before the first climb, to prove that instances are healthy: it is part of what a run cost."""
 
-from dataclasses import dataclass, replace
 from itertools import count
 
 from evalkit.core.errors import InfrastructureError
 from evalkit.core.ports import Verifier
-from evalkit.core.types import Candidate, Completion, Grading, Instance, Verdict
-from evalkit.run.records import NotRecorded, Searchable
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """What graders took before the first climb, to prove that instances are healthy."""
-
-    gradings: tuple[Grading, ...] = ()
-    answers: tuple[Completion, ...] = ()  # of which no verdict came
+from evalkit.core.types import Candidate, Grading, Instance, Verdict
+from evalkit.run.records import Searchable, kept, put
 
 
 class Ledger:
@@ -22,7 +13,7 @@ class Ledger:
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
-        self.paid = Paid()
+        self._paid: list[Grading] = []
 
     def covers(self, instance: Instance) -> str:
         """As the verifier's own."""
@@ -33,36 +24,26 @@ class Ledger:
         try:
             verdict = await self._verifier.verify(instance, candidate)
         except InfrastructureError as error:
-            self.paid = replace(self.paid, answers=(*self.paid.answers, *error.spent))
+            self._paid += error.spent
             raise
-        self.paid = replace(self.paid, gradings=(*self.paid.gradings, *verdict.gradings))
+        self._paid += verdict.gradings
         return verdict
 
     async def settle(self, journal: Searchable) -> None:
         """Put it on record, behind what earlier sessions of the run have paid."""
-        if self.paid == Paid():
-            return
-        number = next(number for number in count() if _health(number) not in journal)
-        await journal.once(_health(number), Paid, self._settled)
-
-    async def _settled(self) -> Paid:
-        return self.paid
+        number = next(number for number in count() if _key(number) not in journal)
+        await put(journal, _key(number), self._paid)
 
 
-async def paid_for_health(journal: Searchable) -> list[Completion | Grading]:
+async def paid_for_health(journal: Searchable) -> list[Grading]:
     """What this run's sessions have paid for that."""
-    found: list[Completion | Grading] = []
+    found: list[Grading] = []
     for number in count():
-        if _health(number) not in journal:
+        if _key(number) not in journal:
             return found
-        paid = await journal.once(_health(number), Paid, _never)
-        found += [*paid.gradings, *paid.answers]
+        found += await kept(journal, _key(number))
     return found
 
 
-def _health(number: int) -> str:
+def _key(number: int) -> str:
     return f"health/{number}"
-
-
-async def _never() -> Paid:
-    raise NotRecorded("the journal holds it already")

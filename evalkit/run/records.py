@@ -1,7 +1,8 @@
 """What a run does with its journal beside recording: counts what was paid, and reads what is there."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from itertools import count, takewhile
 from typing import Protocol, TypeVar
 
 from evalkit.core.errors import InfrastructureError
@@ -44,11 +45,16 @@ class Metered:
 
     async def once(self, key: str, kind: type[T], effect: Callable[..., Awaitable[T]], *args: object) -> T:
         """As the journal's own."""
+        lost = await _lost(self._inner, key) if kind is Verdict else []
 
         async def lasting(*given: object) -> T:
             value = await effect(*given)
             if getattr(value, "failure", None) is Failure.MODEL_UNAVAILABLE:
                 raise _Passing(value)
+            if lost and isinstance(
+                value, Verdict
+            ):  # what an earlier try had paid is on the bill of the one that worked
+                return replace(value, gradings=(*value.gradings, *lost))
             return value
 
         try:
@@ -56,7 +62,7 @@ class Metered:
         except _Passing as passing:
             value = passing.value  # type: ignore[assignment]  # what `effect` returned
         except InfrastructureError as error:
-            self._lost(error)
+            await self._lose(key, lost, error.spent)
             raise
         instance, rung = climbing(key)
         if isinstance(value, Completion):
@@ -69,12 +75,43 @@ class Metered:
             self.unjudged = None
         return value
 
-    def _lost(self, error: InfrastructureError) -> None:
-        """Count what graders were paid for a verdict that never came."""
-        for answer in error.spent:
-            self._spend(answer)
+    async def _lose(self, key: str, earlier: Sequence[Grading], now: Sequence[Grading]) -> None:
+        """Count, and keep for the next session, what graders took for a verdict that did not come."""
+        for grading in (*earlier, *now):
+            self._spend(grading)
         if self.unjudged is not None:
-            self.unjudged = replace(self.unjudged, spent=error.spent)
+            self.unjudged = replace(self.unjudged, spent=(*earlier, *now))
+        number = next(number for number in count() if _lost_key(key, number) not in self._inner)
+        await put(self._inner, _lost_key(key, number), now)
+
+
+async def put(journal: Searchable, key: str, paid: Sequence[Grading]) -> None:
+    """Record what graders took, if they took anything."""
+
+    async def given() -> tuple[Grading, ...]:
+        return tuple(paid)
+
+    if paid:
+        await journal.once(key, tuple[Grading, ...], given)
+
+
+async def kept(journal: Searchable, key: str) -> tuple[Grading, ...]:
+    """What `put` has recorded."""
+    return await OnlyRecorded(journal).once(key, tuple[Grading, ...], _nothing)
+
+
+async def _lost(journal: Searchable, key: str) -> list[Grading]:
+    """What earlier tries of this verdict took."""
+    numbers = takewhile(lambda number: _lost_key(key, number) in journal, count())
+    return [grading for number in numbers for grading in await kept(journal, _lost_key(key, number))]
+
+
+def _lost_key(key: str, number: int) -> str:
+    return f"{key}/lost/{number}"
+
+
+async def _nothing() -> tuple[Grading, ...]:
+    return ()
 
 
 def climbing(key: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from evalkit.core.errors import GraderError, InfrastructureError, SandboxError
+from evalkit.core.gradings import lost
 from evalkit.core.ports import Ask, Execution, Job, Limits, Sandbox
 from evalkit.core.types import Candidate, Completion, Grading, Instance, Message, Verdict
 from evalkit.run.tests_verifier import TestsVerifier
@@ -55,7 +56,7 @@ class RuleWorld:
         try:
             yield
         except InfrastructureError as error:
-            error.spent = tuple(self.asked)
+            error.spent = lost(self.asked)
             raise
 
     async def run(self, job: Job) -> Execution:

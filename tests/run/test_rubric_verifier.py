@@ -277,4 +277,4 @@ async def test_what_graders_were_paid_is_known_also_where_no_verdict_came_of_it(
     for verifier in (RubricVerifier(Shelf(), ask=answered), BothVerifier(BrokenSandbox(), Shelf(), ask=answered)):
         with pytest.raises(GraderError, match="rule 'wise': mumbles") as caught:
             await verifier.verify(judged, Candidate("x"))
-        assert [completion.cost_usd for completion in caught.value.spent] == [0.5, 0.5]
+        assert [(grading.requests, grading.cost_usd) for grading in caught.value.spent] == [(2, 1.0)]

@@ -15,7 +15,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         state = self.server.state
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        task = "i" + re.search(r"Task (\d+)\.", body["messages"][-1]["content"])[1]
+        said = "\n".join(message["content"] for message in reversed(body["messages"]))
+        task = "i" + re.search(r"Task (\d+)\.", said)[1]
         state.keys.add(self.headers["authorization"])
         time.sleep(state.latency_s)
         while task in state.hold:
@@ -24,7 +25,8 @@ class Handler(BaseHTTPRequestHandler):
         if task in state.broken:
             return self.reply(500, {"error": {"message": state.says, "type": "server_error"}})
         state.answered[task] += 1
-        message = {"index": 0, "message": {"role": "assistant", "content": "right"}, "finish_reason": "stop"}
+        content = state.texts.get(task, "right")
+        message = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
         return self.reply(
             200,
@@ -49,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
 class State:
     """What the server does and what it saw: `answered` by task, the authorization headers as `keys`.
 
+    `texts` are answers by task, where they are not "right".
+
     Tasks in `hold` wait until they are taken out of it; `held` says which did.
     """
 
@@ -56,6 +60,7 @@ class State:
         self.url, self.latency_s = url, latency_s
         self.answered, self.broken, self.keys, self.says = Counter(), set(), set(), "down"
         self.hold, self.held = set(), set()
+        self.texts = {}
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from evalkit.core.errors import GraderError, ModelUnavailableError
 from evalkit.core.failure import Failure
+from evalkit.core.gradings import graded
 from evalkit.core.ports import World
 from evalkit.core.rubric import Violation
 from evalkit.core.rules.grader_words import PLACES, Scale, again, question, read_scale
@@ -161,20 +162,4 @@ class _Sheet:
 
     def grading(self, passing: float, *, abstained: bool) -> Grading:
         """The votes and their cost."""
-        made = self._completions
-        return Grading(
-            self._rule.model,
-            tuple(self.votes),
-            passing,
-            max(passing, 1 - passing),
-            abstained,
-            sum(one.requests for one in made),
-            _sum([one.tokens_prompt for one in made]),
-            _sum([one.tokens_completion for one in made]),
-            _sum([one.cost_usd for one in made]),
-        )
-
-
-def _sum(parts: Sequence[Any]) -> Any:
-    """Unknown as soon as one part is."""
-    return None if None in parts else sum(parts)
+        return graded(self._rule.model, self._completions, self.votes, passing, abstained=abstained)
