@@ -81,7 +81,9 @@ def _ordinary(name: str, args: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
-    return int(module.run(parser.parse_args(args)))
+    # With overrides, options may stand among them; argparse cannot do that for commands that have commands.
+    parse = parser.parse_intermixed_args if getattr(module, "MIXED", False) else parser.parse_args
+    return int(module.run(parse(args)))
 
 
 def _parser() -> argparse.ArgumentParser:

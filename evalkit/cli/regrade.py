@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from evalkit.wiring import Wired
 
 EXAMPLE = "evalkit regrade 0123456789ab verifier.rubric=python_function"
+MIXED = True
 UNJUDGED = 3
 MOST_LINES = 10  # that say what could not be judged
 CONCURRENCY = 8  # verdicts at once; the sandbox has a limit of its own

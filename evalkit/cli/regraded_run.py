@@ -41,15 +41,15 @@ def log(source: SourceRun, wired: Wired, climbs: Sequence[Climbed], overrides: S
         "commit": commit(),
     }
     folder.begin(record, as_yaml(dict(wired.config)), lock, rubrics_yaml(wired))
-    asyncio.run(_journal(folder, record.key, climbs))
+    solutions = asyncio.run(_journal(folder, record.key, climbs))
     tally = Tally(wired.settings.ladder)
     tracker = wired.tracker
     tracker.start(record)
-    for climb in climbs:
-        folder.climbed(climb.solution)
-        tally.add(climb.solution)
-        tracker.climbed(climb.solution)
-        for attempt in climb.solution.attempts:
+    for solution in solutions:
+        folder.climbed(solution)
+        tally.add(solution)
+        tracker.climbed(solution)
+        for attempt in solution.attempts:
             tally.spend(attempt.completion)
     summary = _summary(source, wired, record, tally)
     folder.finish(summary)
@@ -101,22 +101,25 @@ def _key(source: SourceRun, wired: Wired) -> str:
     return hashlib.sha256(json.dumps(judging, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
 
 
-async def _journal(folder: RunFolder, key: str, climbs: Sequence[Climbed]) -> None:
-    """The answers and today's verdicts, so that this run can be regraded too."""
+async def _journal(folder: RunFolder, key: str, climbs: Sequence[Climbed]) -> list[Solution]:
+    """The answers and today's verdicts, so that this run can be regraded too; what was logged before stays."""
     journal = JsonlJournal(folder.path / "journal.jsonl", key)
     try:
-        for climb in climbs:
-            await _climb(journal, climb.solution)
+        return [await _climb(journal, climb.solution) for climb in climbs]
     finally:
         journal.close()
 
 
-async def _climb(journal: JsonlJournal, solution: Solution) -> None:
+async def _climb(journal: JsonlJournal, solution: Solution) -> Solution:
+    attempts = []
     for attempt in solution.attempts:
         asked = f"{solution.instance_id}/{solution.epoch}/{attempt.number}/{attempt.rung}/{attempt.prompt.digest}"
         await journal.once(f"{asked}/completion", Completion, _known(attempt.completion))
+        verdict = attempt.verdict
         if solution.status is not Status.UNFINISHED:
-            await journal.once(f"{asked}/verdict", Verdict, _known(attempt.verdict))
+            verdict = await journal.once(f"{asked}/verdict", Verdict, _known(verdict))
+        attempts.append(replace(attempt, verdict=verdict))
+    return replace(solution, attempts=tuple(attempts))
 
 
 def _known(value: T) -> Callable[[], Awaitable[T]]:
