@@ -133,7 +133,8 @@ def _fault(error: "ExceptionInfo[BaseException] | None") -> dict[str, Any]:
     if error is None:
         return {"ours": False, "message": "", "line": None}
     cause = error.value.__cause__ or error.value
-    info = ExceptionInfo.from_exception(cause)
+    trace = cause.__traceback__ or error.tb  # `raise … from` something that was never raised
+    info = ExceptionInfo.from_exc_info((type(cause), cause, trace))  # not from_exception: Debian's pytest has none
     missing = isinstance(cause, ImportError) and cause.name == "candidate"
     wrong = isinstance(cause, SyntaxError) and _is_candidate(str(cause.filename))
     ours = missing or wrong or _passed_through_candidate(info)
