@@ -1,6 +1,7 @@
 """Pytest suites: every test that the file defines, or that is asked for by name, must be seen to pass."""
 
 import ast
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
@@ -17,9 +18,46 @@ SUFFIXES = {"python": "py", "javascript": "js", "typescript": "ts", "bash": "sh"
 
 def suite_job(trial: Trial) -> Job:
     """The tests and the candidate as files; the nonce through stdin."""
+    if trial.tests.isolation:
+        return _isolated_job(trial)
     files = {**trial.instance.files, candidate_file(trial): trial.candidate.text, FILE: trial.tests.code}
     argv = ("python", "-P", "-c", script("keeper"), script("witness"), script("suite"))
     return Job(argv, files, f'{{"nonce": "{trial.nonce}"}}', trial.limits)
+
+
+def _isolated_job(trial: Trial) -> Job:
+    """No file shows the tests: they come through stdin, to a process that the candidate cannot look into."""
+    files = {**trial.instance.files, candidate_file(trial): trial.candidate.text}
+    stdin = {
+        "nonce": trial.nonce,
+        "tests": trial.tests.code,
+        "candidate": trial.candidate.text,
+        "sources": {name: text for name, text in trial.instance.files.items() if name.endswith(".py")},
+        "values": trial.tests.isolation == "values",
+        "pytest": needs_pytest(trial.tests.code),
+    }
+    argv = ("python", "-P", "-c", script("isolated"), script("apart"), script("proxies"), script("suite"))
+    return Job(argv, files, json.dumps(stdin), trial.limits)
+
+
+def needs_pytest(code: str) -> bool:
+    """Whether a file of tests is more than functions without arguments, which are called without loading pytest."""
+    tree = ast.parse(code)
+    tests = [node for node in tree.body if _is_test(node)]
+    plain = all(isinstance(node, ast.FunctionDef) and not (node.decorator_list or _arguments(node)) for node in tests)
+    other = any(isinstance(node, ast.ClassDef) for node in tree.body)
+    imported = any(
+        alias.name.startswith("pytest")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    )
+    imported = imported or any(isinstance(node, ast.ImportFrom) and node.module == "pytest" for node in ast.walk(tree))
+    return not (tests and plain) or other or imported
+
+
+def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    return [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
 
 
 def candidate_file(trial: Trial) -> str:
