@@ -22,4 +22,4 @@ ADDS_SUITE = suite(
     "class TestMore:\n    def test_zero(self):\n        assert f(0) == 1\n"
 )
 # As docs/sandbox.md asks of commands: what the candidate did is looked at from another process.
-ADDS_COMMAND = instance(Tests("command", command=("sh", "-c", 'test "$(echo 4 | python candidate.py)" = 5')))
+ADDS_COMMAND = instance(Tests("command", command=("sh", "-c", 'test "$(echo 4 | python3 candidate.py)" = 5')))
