@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
 import jsonschema
@@ -166,6 +167,7 @@ def _without_target(node: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key != "_target_"}
 
 
+@cache
 def _plugins() -> set[str]:
     from importlib.metadata import entry_points  # noqa: PLC0415  scans all installed packages
 

@@ -17,7 +17,8 @@ from evalkit.adapters.mlflow_facts import COLUMNS, table_row
 from evalkit.adapters.mlflow_store import local_path
 from evalkit.core.summary import InstanceRow, Summary
 
-FILES = ("summary.json", "config.yaml", "lock.json", "rubric.yaml", "report.html")
+FILES = ("summary.json", "config.yaml", "lock.json", "rubric.yaml", "report.html", "sample.json")
+PHASES = "phase_*_results.json"  # a ramp's
 PACK_ABOVE = 200  # instances, on a server
 ANSWERS_UP_TO = 1000  # climbs: above, the table has no answers, since the UI loads it whole
 ANSWER_LIMIT = 1000  # characters of an answer in the table
@@ -36,7 +37,8 @@ def put(
     root = local_path(run.info.artifact_uri)
     with tempfile.TemporaryDirectory() as scratch:
         made = _made(folder, Path(scratch), summary, whole)
-        for path in [*(folder / name for name in FILES if (folder / name).is_file()), *made]:
+        named = [folder / name for name in FILES if (folder / name).is_file()]
+        for path in [*named, *sorted(folder.glob(PHASES)), *made]:
             client.log_artifact(run.info.run_id, str(path))
             alive()
     if root is not None:

@@ -41,8 +41,9 @@ class Ascent:
         self.settings = read(found.config, RampSettings)
         self.ramp = self.settings.ramp
         self._found = found
-        self._of = {name: _of_ladder(found, name) for name in self.ramp.shares} or {"": found}
-        self.wired = self._wire(next(iter(self._of)))
+        of = {name: _of_ladder(found, name) for name in self.ramp.shares} or {"": found}
+        self._by_ladder = {name: _wired(one) for name, one in of.items()}
+        self.wired = next(iter(self._by_ladder.values()))
         self._size = min(len(self.wired.dataset.instances), self.settings.sample.size or sys.maxsize)
         try:
             self.phases = planned(self.ramp, self._size)
@@ -64,7 +65,7 @@ class Ascent:
     @cached_property
     def families(self) -> list[str]:
         """What gives an instance its result, a fingerprint a ladder."""
-        return [self._wire(ladder).family for ladder in self._of]
+        return [wired.family for wired in self._by_ladder.values()]
 
     @property
     def where(self) -> str:
@@ -75,7 +76,7 @@ class Ascent:
     @property
     def title(self) -> str:
         """What the ramp is called."""
-        return self.settings.name or self._name(self._found)
+        return self.settings.name or f"ramp-{self._found.choices.get('ladder', 'ladder')}-{self.wired.dataset.name}"
 
     @property
     def size(self) -> int:
@@ -109,7 +110,7 @@ class Ascent:
         """Climb a phase: one run, or one a ladder; what the family has recorded is taken over."""
         drawn = self.sample.instances[: phase.size]
         parts = {}
-        for ladder in self._of:
+        for ladder in self._by_ladder:
             names = tuple(one.id for one in drawn if one.ladder == ladder)
             if names:
                 parts[ladder] = self._run(phase, ladder, names)
@@ -117,7 +118,7 @@ class Ascent:
 
     def _run(self, phase: Planned, ladder: str, names: tuple[str, ...]) -> Summary:
         started = time.perf_counter()
-        wired = self._wire(ladder, names, phase)
+        wired = self._wired_phase(phase, ladder, names)
         tags = {
             "evalkit.ramp": self._run_id,
             "evalkit.phase": str(phase.number),
@@ -131,20 +132,19 @@ class Ascent:
         finally:
             wired.tracker.close()
 
-    def _wire(self, ladder: str, names: tuple[str, ...] | None = None, phase: Planned | None = None) -> Wired:
-        """The objects of one ladder's run; a phase's has a name and a sample of its own."""
-        found = self._of[ladder]
-        config = {key: value for key, value in found.config.items() if key != "ramp"}
-        if phase is not None:
-            name = f"{config.get('name') or self._name(found)} {phase.name}" + (f" {ladder}" if ladder else "")
-            config |= {"name": name, "sample": {**config["sample"], "size": phase.size}}
-        wired = Wired(config, found.choices, read(config), names)
-        if "wired" in vars(self):  # read once: it is the same for all phases
-            vars(wired)["dataset"] = self.wired.dataset
+    def _wired_phase(self, phase: Planned, ladder: str, names: tuple[str, ...]) -> Wired:
+        """The objects of one ladder's run in a phase, which has a name and a sample of its own."""
+        whole = self._by_ladder[ladder]
+        name = f"{self.title} {phase.name}" + (f" {ladder}" if ladder else "")
+        sample = replace(whole.settings.sample, size=phase.size)
+        wired = replace(
+            whole,
+            config={**whole.config, "name": name, "sample": asdict(sample)},
+            settings=replace(whole.settings, name=name, sample=sample),
+            only=names,
+        )
+        vars(wired)["dataset"] = self.wired.dataset  # read once: it is the same for all phases
         return wired
-
-    def _name(self, found: Composed) -> str:
-        return f"ramp-{found.choices.get('ladder', 'ladder')}-{self.wired.dataset.name}"
 
     def _family(self, wired: Wired) -> list[Path]:
         """The folders of other phases that give an instance the same result, and have begun."""
@@ -182,7 +182,7 @@ class Ascent:
         )
 
     def _config(self) -> dict[str, Any]:
-        ladders = {name: [rung.model for rung in self._wire(name).rungs.values()] for name in self._of}
+        ladders = {name: [rung.model for rung in one.rungs.values()] for name, one in self._by_ladder.items()}
         choices, settings = self.wired.choices, self.settings
         return {
             "model": " | ".join(" > ".join(models) for models in ladders.values()),
@@ -248,7 +248,7 @@ class Ascent:
         return met[-1] if met else ""
 
     def _publish(self, summary: Summary) -> None:
-        tracker = replace_tracker(self.wired).tracker
+        tracker = _untraced(self.wired).tracker
         try:
             RunFolder(self.folder.path).finish(summary)
             tracker.start(self._record())
@@ -261,8 +261,11 @@ class Ascent:
         size = self.phases[-1].size
         dataset = DatasetFacts(self.wired.dataset.name, self.wired.dataset.digest, size)
         ladder = " | ".join(self.ramp.shares) or self.wired.choices.get("ladder", "")
-        simulated = any(self._wire(name).simulated for name in self._of)
-        return Facts(self.key, self.title, dataset, ladder, simulated, self._record().tags)
+        return Facts(self.key, self.title, dataset, ladder, self._simulated, self._record().tags)
+
+    @property
+    def _simulated(self) -> bool:
+        return any(wired.simulated for wired in self._by_ladder.values())
 
     def _record(self) -> RunRecord:
         wired, size = self.wired, self.phases[-1].size
@@ -271,7 +274,7 @@ class Ascent:
         tags = {
             "evalkit.key": self.key,
             "evalkit.kind": "ramp",
-            "evalkit.simulated": str(any(self._wire(name).simulated for name in self._of)).lower(),
+            "evalkit.simulated": str(self._simulated).lower(),
             "evalkit.feedback": wired.feedback_tag,
             "evalkit.version": __version__,
         }
@@ -290,12 +293,18 @@ class Ascent:
         )
 
 
-def replace_tracker(wired: Wired) -> Wired:
+def _untraced(wired: Wired) -> Wired:
     """The same without traces: a ramp's climbs are traced with their phases."""
     tracker = dict(wired.config["tracker"])
     if "traces" in tracker:
         tracker["traces"] = "none"
     return replace(wired, config={**wired.config, "tracker": tracker})
+
+
+def _wired(found: Composed) -> Wired:
+    """The objects of a ladder's run, for which the ramp's settings are none."""
+    config = {key: value for key, value in found.config.items() if key != "ramp"}
+    return Wired(config, found.choices, read(config))
 
 
 def _of_ladder(found: Composed, ladder: str) -> Composed:

@@ -1,6 +1,6 @@
 """Bring runs to MLflow that could not be published while they ran. Publishing twice changes nothing.
 
-Without RUN_DIR: all run folders under EVALKIT_HOME/mlruns/runs that are not marked as published yet.
+Without RUN_DIR: all folders of runs and ramps under EVALKIT_HOME/mlruns that are not marked as published yet.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _folder(name: str) -> Path:
-    places = [Path(name), mlruns() / "runs" / name]
+    places = [Path(name), mlruns() / "runs" / name, mlruns() / "ramps" / name]
     for place in places:
         if place.is_dir():
             return place.absolute()
@@ -52,7 +52,7 @@ def _folder(name: str) -> Path:
 def _waiting(args: argparse.Namespace) -> Iterator[Path]:
     from evalkit.adapters.mlflow_publish import is_published  # noqa: PLC0415  msgspec
 
-    for record in sorted((mlruns() / "runs").glob("*/record.json")):
+    for record in sorted([*(mlruns() / "runs").glob("*/record.json"), *(mlruns() / "ramps").glob("*/record.json")]):
         if not is_published(record.parent, _uri(record.parent, args)):
             yield record.parent
 
