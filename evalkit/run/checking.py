@@ -8,6 +8,7 @@ from evalkit.core.errors import GraderError, SandboxError
 from evalkit.core.judge import FailedExample
 from evalkit.core.ports import World
 from evalkit.core.rubric import Rubric, Rule, Violation, leaves
+from evalkit.core.rules.composite import AnyOf
 from evalkit.core.types import Instance
 
 
@@ -37,6 +38,8 @@ async def violations(check: Any, candidate: str, world: World) -> list[Violation
     if is_pure(check):
         found: list[Violation] = check.violations(candidate)
         return found
+    if isinstance(check, AnyOf):
+        return await _any(check, candidate, world)
     if (parts := getattr(check, "parts", None)) is not None:
         combined: list[Violation] = check.combined([await violations(part, candidate, world) for part in parts])
         return combined
@@ -60,6 +63,16 @@ async def failed_examples(rule: Rule, world: World) -> list[FailedExample]:
     """
     texts = dict.fromkeys((*rule.accept, *rule.reject))
     return judge.failed_examples(rule, {text: await held(rule, text, world) for text in texts})
+
+
+async def _any(check: AnyOf, candidate: str, world: World) -> list[Violation]:
+    """The cheapest part first; none is asked behind one that holds."""
+    found: dict[int, list[Violation]] = {}
+    for number, part in sorted(enumerate(check.parts), key=lambda numbered: stage(numbered[1])):
+        found[number] = await violations(part, candidate, world)
+        if not found[number]:
+            return []
+    return check.combined([found[number] for number in sorted(found)])
 
 
 def _missing(check: Any, instance: Instance) -> str:

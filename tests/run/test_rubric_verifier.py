@@ -217,6 +217,24 @@ async def test_an_endless_answer_goes_to_no_sandbox_either():
     assert (LOG, verdict.accepted) == ([], False)
 
 
+ALTERNATIVES = [
+    (("grade", 2, ()), ("run", 1, ()), ["run"], True),
+    (("grade", 2, ()), ("run", 1, BROKEN), ["run", "grade"], True),
+    (("grade", 2, BROKEN), ("run", 1, BROKEN), ["run", "grade"], False),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "asked", "accepted"), ALTERNATIVES)
+async def test_of_alternatives_the_cheapest_is_asked_first_and_none_behind_one_that_holds(
+    first, second, asked, accepted
+):
+    parts = tuple(Part("scripted", Scripted(*one), one[0]) for one in (first, second))
+    verdict = await RubricVerifier(Shelf()).verify(rubric(rule("either", AnyOf(parts))), Candidate("x"))
+    assert (LOG, verdict.accepted) == (asked, accepted)
+    if not accepted:
+        assert "grade: it breaks; run: it breaks" in verdict.findings[0].message
+
+
 def test_a_rubric_of_text_rules_demands_no_sandbox():
     both, alone = BothVerifier(BrokenSandbox(), Shelf()), RubricVerifier(Shelf())
     assert (both.images(instance(rubric=HAS_DEF)), alone.images(instance(rubric=HAS_DEF, tests=TESTS))) == (
