@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,12 @@ class RunFolder:
         if rubrics:
             self._write("rubric.yaml", rubrics)
 
-    def rename(self, record: RunRecord, summary: Summary) -> None:
-        """A finished run under another name or with other tags."""
-        self._write("record.json", _pretty(record))
+    def rename(self, name: str, tags: Mapping[str, str], summary: Summary) -> None:
+        """A finished run under another name or with more tags; how it was made and tracked stays as it was."""
+        path = self.path / "record.json"
+        if path.exists():
+            record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
+            self._write("record.json", _pretty(replace(record, name=name, tags={**record.tags, **tags})))
         self.finish(summary)
 
     def climbed(self, solution: Solution) -> None:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from evalkit.cli.tables import FORMATS, show
+from evalkit.cli.tables import FORMATS, counted, show
 from evalkit.core.errors import ConfigError, DatasetError
 from evalkit.core.types import Dataset, Instance
 
@@ -73,7 +73,7 @@ def _check(dataset: Dataset, args: argparse.Namespace) -> int:
         show(rows, {key: key for key in rows[0]}, form=args.format)
     if faults:
         some = _some(list(faults))
-        which = f"{len(faults)} of {len(dataset.instances)} instances are unhealthy: {some}"
+        which = f"{_share(len(faults), dataset)} unhealthy: {some}"
         raise DatasetError(f"{dataset.name}: {which}. Mend their answers or tests.")
     return 0
 
@@ -93,7 +93,12 @@ def _tell(dataset: Dataset, faults: Mapping[str, tuple[str, ...]]) -> None:
         print(f"{len(unproven)} without a good answer, so not proven solvable: {_some(unproven)}")
     judged = sum(len(instance.good) + len(instance.bad) + 1 for instance in dataset.instances)
     healthy = len(dataset.instances) - len(faults)
-    print(f"{healthy} of {len(dataset.instances)} instances are healthy ({judged} answers judged).")
+    print(f"{_share(healthy, dataset)} healthy ({counted(judged, 'answer')} judged).")
+
+
+def _share(number: int, dataset: Dataset) -> str:
+    whole = len(dataset.instances)
+    return f"{number} of {counted(whole, 'instance')} {'is' if whole == 1 else 'are'}"
 
 
 def _some(names: list[str]) -> str:
@@ -108,7 +113,7 @@ def _count(dataset: Dataset) -> None:
         for kind in dict.fromkeys(kind for kind, _ in counts)
     ]
     headings = {"kind": "kind", **{level: level or "(none)" for level in levels}, " all": "all"}
-    show(rows, headings, title=f"{dataset.name}: {len(dataset.instances)} instances, {dataset.digest[:12]}")
+    show(rows, headings, title=f"{dataset.name}: {counted(len(dataset.instances), 'instance')}, {dataset.digest[:12]}")
 
 
 def _level(pair: tuple[str, str]) -> tuple[int, str]:
@@ -122,7 +127,7 @@ def _of(counts: Counter[tuple[str, str]], kind: str) -> int:
 
 def _row(instance: Instance) -> dict[str, Any]:
     judged = [instance.tests.kind] if instance.tests else []
-    judged += [_rules(len(instance.rubric.rules))] if instance.rubric else []
+    judged += [counted(len(instance.rubric.rules), "rule")] if instance.rubric else []
     return {
         "id": instance.id,
         "kind": instance.tags[0] if instance.tags else "",
@@ -131,10 +136,6 @@ def _row(instance: Instance) -> dict[str, Any]:
         "answer": instance.answer,
         "tests": ", ".join(judged),
     }
-
-
-def _rules(count: int) -> str:
-    return f"{count} rule{'s' if count != 1 else ''}"
 
 
 def _sample(args: argparse.Namespace) -> int:

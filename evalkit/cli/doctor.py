@@ -7,12 +7,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from evalkit.adapters.no_tracker import NoTracker
 from evalkit.cli.execute import sandbox_lines
 from evalkit.cli.hydra_app import Composed, launch
+from evalkit.cli.tables import counted
 from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.places import mlruns
 from evalkit.settings import read
 from evalkit.wiring import Wired
+
+HELP = """evalkit doctor [OVERRIDE…]: is everything that this config needs there? One line each, with the mend.
+
+It looks at the dataset, each rung's model and key, the sandbox and the tracking store, and spends nothing. The
+overrides are those of `evalkit run`, whose --help lists groups and settings. Exit code 0 if all is well, else 2.
+
+  --clean   remove the containers that a killed run left behind, and end
+
+example: evalkit doctor ladder=local dataset=starter"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,9 @@ class Check:
 
 def main(argv: Sequence[str]) -> int:
     """Check what the overrides describe; 0 if all is well, else 2. `--clean` removes containers instead."""
+    if {"-h", "--help"} & set(argv):
+        print(HELP)
+        return 0
     if "--clean" in argv:
         return _clean([argument for argument in argv if argument != "--clean"])
     return launch(argv, "evalkit doctor", job)
@@ -61,7 +75,8 @@ async def _all(checks: Sequence[Check]) -> int:
 
 def _checks(wired: Wired) -> list[Check]:
     async def dataset() -> str:
-        return f"{len(wired.instances)} of {len(wired.dataset.instances)} instances, digest {wired.dataset.digest[:12]}"
+        whole = counted(len(wired.dataset.instances), "instance")
+        return f"{len(wired.instances)} of {whole}, digest {wired.dataset.digest[:12]}"
 
     async def sandbox() -> str:
         await wired.sandbox.check(*wired.images)
@@ -74,6 +89,8 @@ def _checks(wired: Wired) -> list[Check]:
 
     async def tracker() -> str:
         await asyncio.to_thread(wired.tracker.check)
+        if isinstance(wired.tracker, NoTracker):
+            return "none: the run's folder is all there is"
         return str(wired.config["tracker"].get("uri") or f"sqlite in {mlruns()}")
 
     def model(name: str) -> Check:

@@ -17,6 +17,7 @@ import yaml
 from evalkit import __version__
 from evalkit.adapters.health_cache import HealthCache
 from evalkit.adapters.jsonl_journal import JsonlJournal
+from evalkit.adapters.no_tracker import NoTracker
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.progress import progress
@@ -58,18 +59,26 @@ class Session:
         self._since = since
         self._folder = RunFolder(wired.folder)
         self.where = _short(wired)
+        self.news = "nothing to do. Change the config, or delete the folder."
+
+    @property
+    def tracked(self) -> bool:
+        """Whether the run is shown anywhere but in its folder."""
+        return not isinstance(self._wired.tracker, NoTracker)
 
     def finished(self) -> Summary | None:
-        """The summary, if the run is complete already; a new name, sweep or tracker of it is made known."""
+        """The summary, if the run is complete already; a new name or sweep of it is made known, and is the `news`."""
         summary = self._folder.summary()
         if summary is None or summary.status != "complete":
             return None
         tags = {**summary.tags, **self._tags}
-        if (summary.name, summary.tags) == (self._wired.name, tags):
+        name = self._wired.settings.name or summary.name  # who gives none takes none away
+        if (summary.name, summary.tags) == (name, tags):
             return summary
-        summary = replace(summary, name=self._wired.name, tags=tags)
-        record = replace(self._record(), tags={**self._run_tags(), **tags})
-        self._folder.rename(record, summary)
+        self.news = f"it is called {name!r} now." if name != summary.name else "it is noted where it belongs now."
+        summary = replace(summary, name=name, tags=tags)
+        record = replace(self._record(), name=name, tags={**self._run_tags(), **tags})
+        self._folder.rename(name, tags, summary)
         self._wired.tracker.start(record)
         if late := self._wired.tracker.finish(summary):
             print(f"evalkit: {late}", file=sys.stderr)

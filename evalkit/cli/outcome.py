@@ -10,8 +10,8 @@ from evalkit.core.stats import Interval
 from evalkit.core.summary import Summary
 
 
-def show(summary: Summary, where: str) -> None:
-    """Print a run's outcome to stdout."""
+def show(summary: Summary, where: str, *, tracked: bool = True) -> None:
+    """Print a run's outcome to stdout; `tracked` says whether MLflow has it."""
     console = Console()
     mark = "  [simulated: no live model answered]" if summary.simulated else ""
     if summary.tags.get("evalkit.sandbox") == "unconfined":
@@ -32,7 +32,8 @@ def show(summary: Summary, where: str) -> None:
         one = summary.untested == 1
         which = f"{summary.untested} {'answer was' if one else 'answers were'} rejected by one rule alone, untested"
         console.print(Text(f"{which}: evalkit regrade {summary.key} --suspects tells whether that rule is wrong"))
-    console.print(Text(f"next: evalkit runs   ·   evalkit ui   ·   {where}/instances/ holds every answer"))
+    console.print(Text(f"every answer: {where}/instances/"))
+    console.print(Text("next: evalkit runs   ·   evalkit ui" if tracked else f"next: evalkit publish {where}"))
 
 
 def rate(interval: Interval | None) -> str:

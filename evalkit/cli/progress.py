@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from evalkit.cli.tables import counted
 from evalkit.core.ports import Observer
 from evalkit.core.summary import Total, row
 from evalkit.core.types import Solution, Status
@@ -21,7 +22,7 @@ def progress(climbs: int, where: str) -> Iterator[Observer]:
         with _bar(climbs, where) as bar:
             yield bar
     else:
-        print(f"{where}: {climbs} {'climb' if climbs == 1 else 'climbs'}", file=sys.stderr)
+        print(f"{where}: {counted(climbs, 'climb')}", file=sys.stderr)
         yield PlainLines(climbs)
 
 
@@ -52,7 +53,7 @@ class Counts:
     def __str__(self) -> str:
         cost = "cost unknown" if self._cost.value is None else f"${self._cost.value:.4f}"
         parts = [f"{self.by[status]} {status}" for status in Status if self.by[status] or status is Status.SOLVED]
-        return f"{', '.join(parts)} · {self.attempts} attempts · {cost}"
+        return f"{', '.join(parts)} · {counted(self.attempts, 'attempt')} · {cost}"
 
 
 class PlainLines:

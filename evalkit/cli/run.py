@@ -29,7 +29,7 @@ def job(composed: Composed, tags: dict[str, str] | None = None) -> int:
         session = Session(wired, composed.overrides, tags or {}, started)
         done = session.finished()
         if done is not None:
-            print(f"{session.where}: complete already; nothing to do. Change the config, or delete the folder.")
+            print(f"{session.where}: complete already; {session.news}")
             return _end(session, done)
         return _end(session, asyncio.run(session.run()))
     finally:
@@ -39,7 +39,7 @@ def job(composed: Composed, tags: dict[str, str] | None = None) -> int:
 def _end(session: Session, summary: Summary) -> int:
     from evalkit.cli.outcome import show  # noqa: PLC0415  rich is needed only now
 
-    show(summary, session.where)
+    show(summary, session.where, tracked=session.tracked)
     code = CODES[summary.status]
     if code:
         print(f"evalkit: {summary.status}: {summary.why}", file=sys.stderr)

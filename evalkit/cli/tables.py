@@ -32,6 +32,11 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 instance`, `2 instances`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str) -> None:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  rich costs 60 ms, which `--format json` need not pay
     from rich.console import Console  # noqa: PLC0415
