@@ -220,7 +220,7 @@ async def test_an_endless_answer_goes_to_no_sandbox_either():
 ALTERNATIVES = [
     (("grade", 2, ()), ("run", 1, ()), ["run"], True),
     (("grade", 2, ()), ("run", 1, BROKEN), ["run", "grade"], True),
-    (("grade", 2, BROKEN), ("run", 1, BROKEN), ["run", "grade"], False),
+    (("grade", 2, BROKEN), ("run", 1, (Violation("it stops"),)), ["run", "grade"], False),
 ]
 
 
@@ -232,7 +232,7 @@ async def test_of_alternatives_the_cheapest_is_asked_first_and_none_behind_one_t
     verdict = await RubricVerifier(Shelf()).verify(rubric(rule("either", AnyOf(parts))), Candidate("x"))
     assert (LOG, verdict.accepted) == (asked, accepted)
     if not accepted:
-        assert "grade: it breaks; run: it breaks" in verdict.findings[0].message
+        assert "grade: it breaks; run: it stops" in verdict.findings[0].message
 
 
 def test_a_rubric_of_text_rules_demands_no_sandbox():
