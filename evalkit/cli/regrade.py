@@ -81,8 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _judged(source: "SourceRun", wired: "Wired", args: argparse.Namespace) -> Outcome:
     from evalkit.cli.source_run import without_graders  # noqa: PLC0415
-    from evalkit.core.regrading import by_climb, climbed, rates  # noqa: PLC0415
-    from evalkit.core.types import Status  # noqa: PLC0415
+    from evalkit.core.regrading import before, by_climb, climbed, rates  # noqa: PLC0415
     from evalkit.run.regrade import Regrading  # noqa: PLC0415
 
     answers = await source.answers()
@@ -96,7 +95,7 @@ async def _judged(source: "SourceRun", wired: "Wired", args: argparse.Namespace)
     judged = await Regrading(instances, prompts, wired.strategy, verifier).all(answers, CONCURRENCY)
     ladder, most = wired.settings.ladder, wired.settings.max_attempts
     climbs = [
-        climbed(source.statuses.get(key, Status.UNFINISHED), attempts, ladder, most)
+        climbed(source.statuses.get(key) or before(attempts), attempts, ladder, most)
         for key, attempts in by_climb(judged).items()
     ]
     faults = [

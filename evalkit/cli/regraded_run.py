@@ -10,7 +10,7 @@ from typing import TypeVar
 from evalkit import __version__
 from evalkit.adapters.jsonl_journal import JsonlJournal
 from evalkit.adapters.run_folder import RunFolder
-from evalkit.cli.execute import as_yaml, commit, rubrics_yaml
+from evalkit.cli.execute import as_yaml, commit, rubrics_yaml, sandbox_tags
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.source_run import SourceRun
 from evalkit.core.digest import rubric_digest
@@ -22,6 +22,7 @@ from evalkit.places import mlruns
 from evalkit.wiring import Wired
 
 T = TypeVar("T")
+KEPT = ("evalkit.simulated", "evalkit.feedback")  # of the answers; sweep and ramp are the source's alone
 DIGITS = 12  # of a run's key
 
 
@@ -71,7 +72,8 @@ def _record(source: SourceRun, wired: Wired, climbs: Sequence[Climbed]) -> RunRe
         folder=str(mlruns() / "runs" / key),
         params={**was.params, **wired.choices, **{name: _text(value) for name, value in leaves(wired.config).items()}},
         tags={
-            **was.tags,
+            **{name: was.tags[name] for name in KEPT if name in was.tags},
+            **sandbox_tags(wired),
             "evalkit.key": key,
             "evalkit.kind": "run",
             "evalkit.source": was.key,

@@ -120,6 +120,9 @@ def _flips(attempts: Sequence[Regraded], accepted: Regraded | None, *, is_open: 
 
 def _effect(one: Regraded, attempts: Sequence[Regraded], accepted: Regraded | None, *, is_open: bool) -> str:
     number = one.attempt.number
+    unclear = next((other.attempt.number for other in attempts if other.error), number)
+    if unclear < number:
+        return f"unknown: attempt {unclear} could not be judged"
     if accepted is not None and accepted.attempt.number < number:
         return f"none: attempt {accepted.attempt.number} is accepted, this one would not have been made"
     later = sum(other.attempt.number > number for other in attempts)
@@ -151,6 +154,12 @@ def _goes_on(ladder: Ladder, max_attempts: int, history: Sequence[Attempt]) -> b
 
 def _word(verdict: Verdict) -> str:
     return "accepted" if verdict.accepted else "rejected"
+
+
+def before(attempts: Sequence[Regraded]) -> Status:
+    """How a climb had ended of which the run's summary says nothing: solved, or else nobody knows."""
+    solved = any(one.before is not None and one.before.accepted for one in attempts)
+    return Status.SOLVED if solved else Status.UNFINISHED
 
 
 def by_climb(attempts: Sequence[Regraded]) -> Mapping[tuple[str, int], list[Regraded]]:
