@@ -27,6 +27,8 @@ PREDICATES = (
     "not-any-of?",
 )
 _TOKEN = re.compile(r';[^\n]*|"(?:\\.|[^"\\])*"|[()\[\]]|[^\s()\[\]";]+')
+_ARGUMENT = r'(?:"(?:\\.|[^"\\])*"|[^\s()"@]+)'
+_NONE_OF = re.compile(rf"\(\s*#not-any-of\?\s+(@[\w.-]+)((?:\s+{_ARGUMENT})+)\s*\)")
 _ERROR = re.compile(r"^Invalid (node type|field name|capture name) at row (\d+), column (\d+): (.+)$", re.DOTALL)
 _PLACE = re.compile(r" at row (\d+)(?:, column (\d+))?")
 _FAULTS = 20  # a text that is no query at all needs no longer list
@@ -109,7 +111,12 @@ def _captured(text: str, patterns: list[_Pattern]) -> str:
     for pattern in reversed(patterns):
         if all(name.startswith("_") for name in pattern.captures):
             text = f"{text[: pattern.end]} @{MATCH}{text[pattern.end :]}"
-    return text
+    return _NONE_OF.sub(_each_unequal, text)
+
+
+def _each_unequal(found: re.Match[str]) -> str:
+    """The library (0.26) takes #not-any-of? for "differs from one of them", hence one #not-eq? for each."""
+    return " ".join(f"(#not-eq? {found[1]} {value})" for value in re.findall(_ARGUMENT, found[2]))
 
 
 def _faults(language: str, text: str) -> Iterator[str]:
@@ -144,9 +151,12 @@ def _worded(language: str, text: str, error: str) -> tuple[str, str]:
         return where + reason[:1].lower() + reason[1:], ""
     what, row, column, name = found[1], int(found[2]), int(found[3]), found[4]
     known = {"node type": node_names(language), "field name": field_names(language)}.get(what, ())
-    near = get_close_matches(name, known or set(re.findall(r"@([\w.-]+)", text)) - {name}, 1, 0.5)
+    captures = set(re.findall(r"@([\w.-]+)", text)) - {name}
+    near = get_close_matches(name, known or captures, 1, 0.5)
     owner = "of the query" if what == "capture name" else f"of {language}'s grammar"
     meant = f"; did you mean {near[0]!r}?" if near else ""
+    if what == "capture name" and not near:
+        meant = f"; it has: {', '.join(sorted(captures)) or 'none'}"
     fault = f"{_where(row, column)}: {short(name)!r} is no {what} {owner}{meant}"
     return fault, "" if what == "capture name" else _without(text, row, column, name, what)
 
