@@ -66,11 +66,10 @@ class AnyOf(_Composite):
         """One, saying shortly what each alternative misses; its place is the first that any of them names."""
         if not all(found):
             return []
-        details = {places[0].detail for places in found}
-        if len(details) > 1:
-            missed = "; ".join(_said(part, places[0]) for part, places in zip(self.of, found, strict=True))
-        else:  # such as a candidate that does not parse
-            missed = details.pop() or "nothing of what was asked for"
+        firsts = {places[0] for places in found}
+        if len(firsts) == 1 and found[0][0].line is not None:  # such as where the candidate does not parse
+            return [found[0][0]]
+        missed = "; ".join(_said(part, places[0]) for part, places in zip(self.of, found, strict=True))
         first = next((place for places in found for place in places if place.line is not None), Violation())
         return [Violation(short(missed, LONGEST), first.line, first.excerpt)]
 
