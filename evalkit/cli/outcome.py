@@ -62,9 +62,10 @@ def _second_line(summary: Summary) -> str:
     tokens = " + ".join(
         "?" if summary.tokens[name] is None else str(summary.tokens[name]) for name in ("prompt", "completion")
     )
-    return (
-        f"attempts {attempts} a climb · cost {money(summary.cost_usd)} · tokens {tokens} · {summary.wall_seconds:.1f} s"
-    )
+    cost = money(summary.cost_usd)
+    if summary.graders:
+        cost += f" (of it graders {money(summary.graders.cost_usd)})"
+    return f"attempts {attempts} a climb · cost {cost} · tokens {tokens} · {summary.wall_seconds:.1f} s"
 
 
 def _rungs(summary: Summary) -> Table:

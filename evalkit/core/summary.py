@@ -33,6 +33,16 @@ class RungRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GraderRow:
+    """What grader models took, which the totals hold as well: requests, US dollars and tokens (None: unknown)."""
+
+    requests: int
+    cost_usd: float | None
+    tokens_prompt: int | None
+    tokens_completion: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceRow:
     """One climb, light enough to keep for every instance of a large run."""
 
@@ -94,6 +104,7 @@ class Summary:
     instances: tuple[InstanceRow, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     untested: int = 0
+    graders: GraderRow | None = None
 
 
 class Total:
@@ -129,14 +140,20 @@ class Tally:
         self._seconds: Counter[str] = Counter()
         self._costs = {name: Total() for name in ladder.rungs}
         self._skipped: dict[str, str] = {}
-        self.cost, self.prompt, self.completion = Total(), Total(), Total()
+        self.cost, self.prompt, self.completion = self._totals = (Total(), Total(), Total())
+        self._graders = (Total(), Total(), Total())
+        self._graded = 0
 
     def spend(self, paid: Completion | Grading) -> None:
         """Count what a completion or a grader took, whether or not the climb is ever finished."""
-        if paid.requests:
-            self.cost.add(paid.cost_usd)
-            self.prompt.add(paid.tokens_prompt)
-            self.completion.add(paid.tokens_completion)
+        if not paid.requests:
+            return
+        for total, part in zip(self._totals, _parts(paid), strict=True):
+            total.add(part)
+        if isinstance(paid, Grading):
+            self._graded += paid.requests
+            for total, part in zip(self._graders, _parts(paid), strict=True):
+                total.add(part)
 
     def add(self, solution: Solution) -> None:
         """Count one climb."""
@@ -186,10 +203,15 @@ class Tally:
             seconds=_seconds(judged),
             wall_seconds=wall_seconds,
             skipped_rungs=dict(self._skipped),
+            graders=self._grader_row(),
             why=why,
             tags={**facts.tags, **({"evalkit.skipped_rungs": ", ".join(self._skipped)} if self._skipped else {})},
             instances=tuple(sorted(self.rows, key=lambda row: (row.instance_id, row.epoch))),
         )
+
+    def _grader_row(self) -> GraderRow | None:
+        cost, prompt, completion = (total.value for total in self._graders)
+        return GraderRow(self._graded, cost, _whole(prompt), _whole(completion)) if self._graded else None
 
     def _rung(self, name: str) -> RungRow:
         return RungRow(
@@ -235,6 +257,10 @@ def row(solution: Solution) -> InstanceRow:
         tokens_prompt=_whole(prompt.value),
         tokens_completion=_whole(completion.value),
     )
+
+
+def _parts(paid: Completion | Grading) -> tuple[float | None, ...]:
+    return paid.cost_usd, paid.tokens_prompt, paid.tokens_completion
 
 
 def _error(solution: Solution) -> tuple[str | None, str | None]:

@@ -106,6 +106,9 @@ def test_what_graders_took_is_on_the_bill_once_also_where_no_verdict_came_of_it_
         assert after["cost_usd"] == pytest.approx(2.0)
         assert sum(row["cost_usd"] for row in after["instances"]) == pytest.approx(2.0)
         assert after["by_rung"][0]["cost_usd"] == 0.0
+        graders = {"requests": 4, "cost_usd": 2.0, "tokens_prompt": 20, "tokens_completion": 4}
+        assert after["graders"] == pytest.approx(graders)
+        assert "(of it graders $2.0000)" in second.stdout
         assert sum(server.answered.values()) == 4
 
 
