@@ -69,7 +69,8 @@ class AnyOf(_Composite):
         firsts = {places[0] for places in found}
         if len(firsts) == 1 and found[0][0].line is not None:  # such as where the candidate does not parse
             return [found[0][0]]
-        missed = "; ".join(_said(part, places[0]) for part, places in zip(self.of, found, strict=True))
+        said = (_said(part, places[0]) for part, places in zip(self.of, found, strict=True))
+        missed = "; ".join(dict.fromkeys(said))
         first = next((place for places in found for place in places if place.line is not None), Violation())
         return [Violation(short(missed, LONGEST), first.line, first.excerpt)]
 
