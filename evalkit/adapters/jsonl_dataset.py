@@ -3,7 +3,7 @@
 import ast
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -13,6 +13,7 @@ from sys import intern
 from typing import Any, Protocol
 
 from evalkit.core import json_lines
+from evalkit.core.answer import misspelt
 from evalkit.core.digest import canonical, digest
 from evalkit.core.errors import DatasetError, UsageError
 from evalkit.core.rubric import Rubric
@@ -228,12 +229,20 @@ def _sense_faults(value: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say."""
     if "rubric" not in value and "tests" not in value:
         yield "rubric, tests: at least one of the two must say how candidates are judged"
+    yield from _language_faults(value.get("answer", "text"), value.get("tags", ()))
     yield from _tests_faults(value.get("tests", {}))
     for text in sorted(set(value.get("good", ())) & set(value.get("bad", ()))):
         yield f"bad: {_short(text)} stands among the good answers too"
     for path in value.get("files", ()):
         if not path.strip() or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             yield f"files: {path!r} must be a relative path without '..'"
+
+
+def _language_faults(answer: str, tags: Sequence[str]) -> Iterator[str]:
+    """No completion has a block of a language that does not exist; a tag of that name says that it does."""
+    language = answer.partition(":")[2]
+    if language not in tags and (meant := misspelt(answer)):
+        yield f"answer: {answer!r}: did you mean {meant!r}? If {language!r} is a language, name it among the tags too"
 
 
 def _tests_faults(tests: Mapping[str, Any]) -> Iterator[str]:

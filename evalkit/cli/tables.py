@@ -43,9 +43,12 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left")
+    console = Console()
+    if title:  # not the table's own, which is wrapped to the table's width
+        console.print(Text(title, style="italic"))
+    table = Table(box=SIMPLE_HEAD)
     for heading in columns.values():
         table.add_column(Text(heading), overflow="fold")  # a name may hold what rich takes for markup
     for row in rows:
         table.add_row(*(Text(cell(row.get(key))) for key in columns))
-    Console().print(table)
+    console.print(table)

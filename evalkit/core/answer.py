@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Completion
@@ -20,6 +21,18 @@ ALIASES = {
     "ts": "typescript",
     "rs": "rust",
 }
+# No list of what is allowed: any word is. It is long so that few real languages look like slips of others.
+LANGUAGES = frozenset(
+    """ada agda apl asm assembly awk bash basic batch c c++ clojure cobol coffeescript coq cpp crystal csharp c# css
+    csv cuda cypher d dart delphi diff dockerfile elisp elixir elm erlang fish fortran fsharp f# gleam glsl go graphql
+    groovy hack haskell haxe hcl hlsl html idris ini java javascript json json5 jsonc jsx julia kotlin latex lean less
+    lisp livescript lua makefile markdown mathematica matlab mdx mojo mysql nasm nim nix objective-c objectivec ocaml
+    octave odin pascal perl php plsql pony postgresql powershell prolog protobuf psql purescript python r racket raku
+    reason regex ruby rust sas sass scala scheme scss sed sh shell smalltalk solidity sparql sql stata svelte swift tcl
+    terraform tex thrift tla toml tsql tsv tsx typescript vala vb vba verilog vhdl vim vue wasm wat wgsl wolfram xml
+    yaml yml zig zsh""".split()  # noqa: SIM905  a hundred quotes would be harder to read
+) | frozenset(ALIASES)
+LIKE = 0.8  # of difflib's ratio: pythn, pyhton, javascrpit, tyepscript
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,15 @@ def form(answer: str) -> str:
     if kind not in FORMS or (kind in ("code", "completion")) != bool(language):
         raise ValueError(f"answer {answer!r} is not one of text, json, code:LANGUAGE, completion:LANGUAGE")
     return FORMS[kind].format(language=language)
+
+
+def misspelt(answer: str) -> str:
+    """The `answer` that was meant where its language looks like a slip of a known one; empty where it does not."""
+    kind, _, language = answer.partition(":")
+    if not language or language in LANGUAGES or len(language) < 3:  # noqa: PLR2004  all short words are alike
+        return ""
+    near = get_close_matches(language, sorted(LANGUAGES), 1, LIKE)
+    return f"{kind}:{near[0]}" if near else ""
 
 
 def blocks(text: str) -> list[Block]:

@@ -49,7 +49,8 @@ def _skip_line(readline: Callable[[int], bytes], raw: bytes, max_line: int) -> N
 
 def _line(number: int, raw: bytes) -> Line:
     try:
-        text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        # Without its end: what is missing there is missing on this line, not at column 1 of the next.
+        text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair fails here, not in the run
     except UnicodeDecodeError as error:

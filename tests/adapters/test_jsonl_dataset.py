@@ -157,7 +157,7 @@ def sqlite(*rows, **more):
         ({}, "tests.kind: is missing"),
         (
             {"kind": "case"},
-            "tests.kind: must be one of cases, sqlite, pytest, command, not 'case'; did you mean 'cases'?",
+            "tests.kind: must be one of cases, sqlite, pytest, command, rust, not 'case'; did you mean 'cases'?",
         ),
         ({"kind": ["cases"]}, "tests.kind: must be one of"),
         ({"kind": "cases", "call": "f"}, "tests.cases: is missing"),
@@ -176,6 +176,21 @@ def sqlite(*rows, **more):
 def test_a_fault_in_the_tests_is_told_by_its_path(reader, tests, expected):
     (fault,) = faults(reader, CODE, {**TEXT, "tests": tests})
     assert fault.startswith(f"2: {expected}"), fault
+
+
+def test_a_language_that_looks_like_a_slip_is_a_fault_unless_a_tag_says_it_is_one(reader):
+    (fault,) = faults(reader, {**CODE, "answer": "code:pythn"})
+    assert "answer: 'code:pythn': did you mean 'code:python'?" in fault
+    assert reader({**CODE, "answer": "code:pythn", "tags": ["pythn"]}).instances[0].answer == "code:pythn"
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [('{"id": "a", "prompt": }', 23), ('{"id": "a"', 11), ('{"id" "a"}', 7)],
+)
+def test_the_column_of_a_fault_is_the_lines_own(reader, line, column):
+    (fault,) = faults(reader, line)
+    assert f"at column {column}." in fault
 
 
 def test_an_instance_that_nothing_judges_is_a_fault(reader):
@@ -210,7 +225,7 @@ def test_all_faults_of_a_file_are_told_at_once(reader):
     [
         (b"", " holds no instance. Write one JSON object a line."),
         (b"\n\n", " holds no instance."),
-        (b"[\n", "1: is not JSON: Expecting value at column 1. JSON Lines holds one whole object a line"),
+        (b"[\n", "1: is not JSON: Expecting value at column 2. JSON Lines holds one whole object a line"),
         (b"[]", "1: the line: must be an object, not []"),
         (b"null", "1: the line: must be an object, not None"),
         (b"\xff\xfe{", "1: is not UTF-8 (byte 1)"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.core.answer import blocks, candidate, form
+from evalkit.core.answer import blocks, candidate, form, misspelt
 from evalkit.core.failure import Failure
 from evalkit.core.types import Completion
 
@@ -80,3 +80,22 @@ def test_any_text_gives_either_a_candidate_or_a_failure(text, answer):
 def test_a_fenced_block_comes_back_as_it_was(body):
     (block,) = blocks(f"before\n{TICKS}python\n{body}\n{TICKS}\nafter")
     assert block.body == f"{body}\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "meant"),
+    [
+        ("code:pythn", "code:python"),
+        ("code:pyhton", "code:python"),
+        ("completion:javscript", "completion:javascript"),
+        ("code:rustt", "code:rust"),
+        ("code:python", ""),
+        ("code:py", ""),
+        ("code:vala", ""),  # real, and near to another
+        ("code:brainfuck", ""),  # unknown, and near to none
+        ("json", ""),
+        ("text", ""),
+    ],
+)
+def test_a_language_that_looks_like_a_slip_is_seen_and_an_unknown_one_is_left_alone(answer, meant):
+    assert misspelt(answer) == meant
