@@ -7,11 +7,13 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from evalkit.adapters.rubric_files import RubricFolder, load_rubric, parse_rubric, read_rubric
 from evalkit.core.errors import RubricError
-from evalkit.core.judge import failed_examples
+from evalkit.core.judge import failed_examples, judge
 from evalkit.core.rubric import Rubric
+from evalkit.core.rules import EFFECTS, KINDS
 
 SHIPPED = Path(__file__).parents[2] / "rubrics"
 RULE = {"id": "a", "kind": "regex", "pattern": "x", "message": "Write an x."}
@@ -254,15 +256,136 @@ def test_a_plug_in_adds_a_kind_and_its_keys_are_checked(tmp_path, monkeypatch):
             inline({"id": "e", "kind": "ends", "word": "end", "message": "m", **change})
 
 
+NESTED = """\
+rules:
+  - id: a
+    kind: any_of
+    message: "{detal} in {\\"a\\": {line}}"
+    of:
+      - kind: all_off
+        of: []
+      - kind: tree_siter
+        language: rst
+        query: (block)
+      - kind: all_of
+        id: x
+        of:
+          - {kind: regex, patern: x}
+          - {kind: regex, pattern: "(("}
+          - {description: 4}
+          - {kind: not, of: {kind: lenght, words: {mn: 3}}}
+          - 5
+      - kind: not
+        of:
+          kind: tree_sitter
+          language: rust
+          query: |
+            (block
+              (call_expresion)
+              functon: (_))
+  - {id: b, kind: not, message: m, of: [{kind: regex, pattern: x}]}
+  - {id: c, kind: any_of, message: m}
+  - {id: d, kind: similarity, message: m, reference: x, min: 1.5, metric: Levenstein}
+  - {id: e, kind: signature, message: m, language: go, declares: "fn f()"}
+  - {id: f, kind: python, message: m, call: "os.path:join"}
+"""
+
+
+def test_all_faults_of_nested_rules_are_reported_by_line_and_key():
+    found = faults(NESTED)
+    expected = [
+        "my.yaml:4: rules[0].message: {detal} is no placeholder; did you mean {detail}?",
+        "my.yaml:6: rules[0].of[0].kind: 'all_off' is no kind of rule; did you mean 'all_of'?",
+        "my.yaml:7: rules[0].of[0].of: is empty",
+        "my.yaml:8: rules[0].of[1].kind: 'tree_siter' is no kind of rule; did you mean 'tree_sitter'?",
+        "my.yaml:9: rules[0].of[1].language: is 'rst'; it must be one of rust, python,",
+        "my.yaml:12: rules[0].of[2].id: unknown key",
+        "my.yaml:14: rules[0].of[2].of[0].patern: unknown key; did you mean 'pattern'?",
+        "my.yaml:15: rules[0].of[2].of[1].pattern: '((' is no regular expression",
+        "my.yaml:16: rules[0].of[2].of[2].description: is 4; it must be text",
+        "my.yaml:16: rules[0].of[2].of[2].kind: is missing",
+        "my.yaml:17: rules[0].of[2].of[3].of.kind: 'lenght' is no kind of rule; did you mean 'length'?",
+        "my.yaml:17: rules[0].of[2].of[3].of.words.mn: unknown key; did you mean 'min'?",
+        "my.yaml:18: rules[0].of[2].of[4]: is 5; it must be a mapping",
+        "my.yaml:23: rules[0].of[3].of.query: line 2, column 4 of the query: 'call_expresion' is no node type of rust's",
+        "my.yaml:23: rules[0].of[3].of.query: line 3, column 3 of the query: 'functon' is no field name",
+        "my.yaml:27: rules[1].of: is [{'kind': 'regex', 'pattern': 'x'}]; it must be a mapping",
+        "my.yaml:28: rules[2].of: is missing",
+        "my.yaml:29: rules[3].metric: is 'Levenstein'; it must be one of Levenshtein,",
+        "my.yaml:29: rules[3].min: is 1.5; it must be at most 1",
+        "my.yaml:30: rules[4].declares: 'fn f()' is no head of a function in go; write e.g. 'func FetchAll",
+        "my.yaml:31: rules[5].call: 'os.path:join' is neither evalkit's nor an installed plug-in's",
+    ]
+    assert len(found) == len(expected), "\n".join(found)
+    for line in expected:
+        assert any(fault.startswith(line) for fault in found), (line, "\n".join(found))
+    assert "did you mean 'Levenshtein'?" in str(found)
+    assert "did you mean 'rust'?" in str(found)
+
+
+@pytest.mark.parametrize("word", ["lin", "Line", "lines", "exerpt", "details", "found"])
+def test_a_misspelt_placeholder_is_refused_with_the_nearest(word):
+    with pytest.raises(RubricError, match=rf"rules\[0\].message: {{{word}}} is no placeholder; did you mean"):
+        inline({**RULE, "message": f"See {{{word}}}."})
+
+
+@pytest.mark.parametrize(
+    "message", ['Write {"a": {"b": 1}}.', "GET /users/{id}", "println!({name})", "{}", "{line}: {x}"]
+)
+def test_other_braces_may_stand_in_a_message(message):
+    assert inline({**RULE, "message": message}).rules[0].message == message
+
+
+def test_every_kind_fills_the_placeholders_of_a_message():
+    made = {
+        "regex": ({"pattern": "x"}, ""),
+        "not_regex": ({"pattern": "b"}, "found 'b'"),
+        "length": ({"words": {"min": 9}}, "it has"),
+        "json_schema": ({"schema": {}}, "it is not JSON"),
+        "python_ast": ({"defines": "f"}, "it does not define f"),
+        "tree_sitter": ({"language": "python", "query": "(while_statement)"}, "not found"),
+        "signature": ({"language": "python", "declares": "def f(a)"}, "it has no function f"),
+        "similarity": ({"reference": "x", "min": 1}, "its similarity"),
+        "python": ({"call": "evalkit.core.rules.where:short"}, "a = b"),
+        "any_of": ({"of": [{"kind": "not_regex", "pattern": "b"}]}, "found 'b'"),
+        "all_of": ({"of": [{"kind": "not_regex", "pattern": "b"}]}, "found 'b'"),
+        "not": ({"of": {"kind": "regex", "pattern": "b"}}, "this must not hold, and does: regex"),
+    }
+    assert set(made) == set(KINDS) - set(EFFECTS)
+    for kind, (keys, detail) in made.items():
+        rubric = inline({"id": "a", "kind": kind, "message": "<{detail}|{line}|{excerpt}>", **keys})
+        (finding,) = judge(rubric, "a = b").findings
+        line = "?" if finding.line is None else finding.line
+        assert finding.message.endswith(f"|{line}|{finding.excerpt}>")
+        assert detail in finding.message
+
+
+def test_the_schema_file_describes_all_kinds():
+    path = Path(__file__).parents[2] / "evalkit" / "schemas" / "rubric.json"
+    schema = json.loads(path.read_text())
+    said = schema["$defs"]["kinds"]
+    assert set(said) == set(KINDS), "run python scripts/rubric_schema.py"
+    for name, kind in KINDS.items():
+        assert set(said[name]["properties"]) == set(kind.SCHEMA["properties"]), "run python scripts/rubric_schema.py"
+    check = Draft202012Validator(schema)
+    for shipped in SHIPPED.glob("*.yaml"):
+        assert list(check.iter_errors(yaml.safe_load(shipped.read_text()))) == []
+    assert len(list(check.iter_errors(yaml.safe_load(NESTED)))) > 5
+
+
 KEYS = st.sampled_from(
     ["id", "kind", "pattern", "flags", "message", "weight", "required", "accept", "reject", "words", "min", "max"]
-) | st.sampled_from(["schema", "defines", "forbid_calls", "forbid_nodes", "threshold", "rules", "paterrn", "tags"])
-WORDS = st.sampled_from(["regex", "not_regex", "length", "json_schema", "python_ast", "x", "all", "((", "def f(", ""])
+) | st.sampled_from(
+    ["schema", "defines", "forbid_calls", "forbid_nodes", "threshold", "rules", "of", "language", "query", "tags"]
+)
+WORDS = st.sampled_from(
+    ["regex", "not_regex", "length", "json_schema", "python_ast", "any_of", "not", "tree_sitter", "rust", "((", ""]
+)
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | WORDS
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5))
 RULES = st.fixed_dictionaries(
     {"id": WORDS, "kind": WORDS, "message": WORDS},
-    optional=dict.fromkeys(["pattern", "flags", "words", "schema", "defines", "weight", "accept", "kin"], VALUES),
+    optional=dict.fromkeys(["pattern", "flags", "words", "schema", "defines", "weight", "accept", "kin", "of"], VALUES),
 )
 DATA = VALUES | st.fixed_dictionaries({"rules": st.lists(RULES | VALUES, max_size=4)}, optional={"accept": VALUES})
 
