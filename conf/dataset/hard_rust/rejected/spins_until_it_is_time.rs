@@ -1,4 +1,4 @@
-// rejected-by: test retries_after_250_500_and_1000_ms
+// rejected-by: test never_more_than_four_at_once
 //! The URLs in groups of four: the next group starts when the last of a group has ended.
 
 use std::fmt;
