@@ -14,7 +14,7 @@ from evalkit.adapters.litellm_model import RetrySettings
 from evalkit.core.budget import Context
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import Feedback
-from evalkit.core.ladder import Ladder
+from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.ramp import Ramp
 
 PORTS = frozenset({"sandbox", "sandboxes", "ask", "count_tokens", "rubrics", "places", "home", "context", "feedback"})
@@ -90,9 +90,19 @@ def read(config: Mapping[str, Any], cls: type[S] = Settings) -> S:  # type: igno
         node = config.get(group)
         if isinstance(node, Mapping):
             faults += _faults(schema(target(node, group)), _without_target(node), group)
+    faults = faults or list(_rung_faults(config))
     if faults:
         raise ConfigError("the config is wrong:\n" + "\n".join(f"  {fault}" for fault in faults))
     return cast("S", _convert(config, cls, ""))
+
+
+def _rung_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """What the rungs refuse, each by its name, which the rung itself does not know."""
+    for name, rung in config["ladder"]["rungs"].items():
+        try:
+            msgspec.convert(rung, Rung)
+        except msgspec.ValidationError as error:
+            yield f"ladder.rungs.{name}: {error}"
 
 
 def build(node: Mapping[str, Any], group: str, ports: Mapping[str, object]) -> Any:

@@ -429,3 +429,16 @@ def test_one_changed_key_never_makes_a_rule_vanish(key, value):
     except RubricError:
         return
     assert len(rubric.rules) == 2
+
+
+def test_a_name_with_a_suffix_is_a_file_as_it_stands_in_a_folder_or_beside_one(tmp_path, monkeypatch):
+    (tmp_path / "rubrics").mkdir()
+    for place in ("mine.yaml", "rubrics/shared.yml"):
+        (tmp_path / place).write_text(yaml.safe_dump({"rules": [RULE]}))
+    folder = RubricFolder([str(tmp_path / "rubrics")])
+    for name in ("mine.yaml", "shared.yml", "rubrics/shared.yml", str(tmp_path / "mine.yaml")):
+        assert [rule.id for rule in folder.find(name).rules] == ["a"]
+    monkeypatch.chdir(tmp_path)
+    assert RubricFolder([]).find("mine.yaml") == folder.find("mine.yaml")
+    with pytest.raises(RubricError, match=r"no file 'shred\.yaml'; looked in .*'shared'"):
+        folder.find("shred.yaml")

@@ -103,7 +103,16 @@ def test_the_users_own_options_are_found_first(tmp_path):
         (["max_attempts=["], "no viable alternative"),
         (["verifier._target_=os.system"], "neither evalkit's nor an installed plug-in's"),
         (["verifier._target_=evalkit.run.nothing.Here"], "cannot be loaded"),
-        (["++ladder.rungs.qwen.on.empty_response=escalat"], "did you mean 'escalate'"),
+        (
+            ["ladder.rungs.qwen.on.empty_response=escalat"],
+            "ladder.rungs.qwen: 'escalat' is no policy; did you mean 'esc",
+        ),
+        (["ladder.on.empty_response=skp"], "'skp' is no policy; did you mean 'skip'?"),
+        (["ladder.on.emty_response=skip"], "'emty_response' is no failure class; did you mean 'empty_response'?"),
+        (
+            ["ladder.rungs.qwen.attempts=0", "ladder.rungs.qwen05.temperature=-1"],
+            "ladder.rungs.qwen05: temperature is -1",
+        ),
     ],
 )
 def test_bad_settings_are_refused_with_the_nearest_name(overrides, says):

@@ -18,7 +18,10 @@ LARGEST = 2_000_000  # bytes of a file
 
 @dataclass
 class RubricFolder:
-    """The rubrics of some folders by name (a file's name less its suffix); the first folder with it wins."""
+    """The rubrics of some folders by name (a file's name less its suffix); the first folder with it wins.
+
+    A name with a suffix is a file's path: as it stands, in one of the folders, or beside one.
+    """
 
     folders: Sequence[str]
     _known: dict[str, Rubric] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -28,7 +31,9 @@ class RubricFolder:
         return sorted(self._paths())
 
     def path(self, name: str) -> str:
-        """The file of that name. Raises RubricError with the nearest names."""
+        """The file of that name or path. Raises RubricError with the nearest names."""
+        if Path(name).suffix in SUFFIXES:
+            return self._file(name)
         paths = self._paths()
         if name not in paths:
             looked = ", ".join(map(str, self.folders)) or "no folder"
@@ -44,6 +49,15 @@ class RubricFolder:
     def parse(self, data: object, source: str) -> Rubric:
         """The rubric inline under the key `rubric` at `source`, such as my.jsonl:3. Raises RubricError."""
         return parse_rubric(data, source, under=("rubric",))
+
+    def _file(self, name: str) -> str:
+        folders = [Path(folder) for folder in self.folders]
+        places = [Path(), *folders, *(folder.parent for folder in folders)]
+        for place in places:
+            if (place / name).is_file():
+                return str(place / name)
+        looked = ", ".join(dict.fromkeys(str((place / name).parent) for place in places))
+        raise RubricError(f"no file {short(name)!r}; looked in {looked}{near(Path(name).stem, sorted(self._paths()))}")
 
     def _paths(self) -> dict[str, Path]:
         found: dict[str, Path] = {}
