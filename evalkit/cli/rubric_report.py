@@ -14,8 +14,8 @@ COLUMNS = {
     "id": "rule",
     "accepts": "accepts",
     "rejects": "rejects",
-    "mutations": "mutations caught",
-    "rewrites": "rewrites kept",
+    "mutations": "caught",
+    "rewrites": "kept",
     "crossed": "crossed",
     "verdict": "verdict",
 }
@@ -37,6 +37,7 @@ def tell(reports: Sequence[RubricReport], *, lenient: bool) -> None:
         for answer in report.failed_answers:
             print(f"{report.name}: should {answer.expected} {short(answer.example)!r} as a whole; found {answer.found}")
         _coverage(report)
+    print("caught: mutations of accepted answers that break the rule · kept: rewrites of the same meaning that do not")
     total = sum(len(report.rules) for report in reports)
     failed = [rule for report in reports for rule in report.failures(lenient=lenient)]
     unchecked = sum(rule.verdict == "unchecked" for report in reports for rule in report.rules)
@@ -52,8 +53,8 @@ def _row(rule: RuleReport, report: RubricReport) -> dict[str, Any]:
         "id": rule.id,
         "accepts": rule.accepts,
         "rejects": rule.rejects,
-        "mutations": f"{rule.mutations.caught} of {rule.mutations.tried}",
-        "rewrites": f"{kept} of {rule.rewrites.tried}",
+        "mutations": f"{rule.mutations.caught}/{rule.mutations.tried}",
+        "rewrites": f"{kept}/{rule.rewrites.tried}",
         "crossed": len(crossed) or None,
         "verdict": rule.verdict,
     }
@@ -82,4 +83,4 @@ def _coverage(report: RubricReport) -> None:
         if names:
             print(f"{report.name}: {key.replace('_', ' ')} examples: {', '.join(names)}")
     if report.crossings:
-        print(f"{report.name}: crossed is how many other rules reject a rule's accept examples; fragments often are")
+        print(f"{report.name}: crossed: so many other rules reject a rule's accept examples; fragments often are")

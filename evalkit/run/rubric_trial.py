@@ -124,7 +124,9 @@ class _Trial:
             others = (example for other in self._rubric.rules for example in other.accept)
             examples = [example for example in dict.fromkeys(others) if not rule.check.violations(example)]
         made = chain.from_iterable(violating(one, rule.reject, self._language(one)) for one in examples)
-        self._mutate(rule, sampled(self._fit(rule, made), self._effort.mutations, self._effort.seed))
+        # Twice as many, since some will not fit; to look at all of them would take most of the time.
+        chosen = sampled(made, 2 * self._effort.mutations, self._effort.seed)
+        self._mutate(rule, islice(self._fit(rule, chosen), self._effort.mutations))
         for example in examples:
             rewrites = sampled(harmless(example, self._language(example)), self._effort.rewrites, self._effort.seed)
             for rewrite in rewrites:

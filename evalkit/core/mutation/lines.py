@@ -8,7 +8,7 @@ from evalkit.core.mutation.made import Mutation, Rewrite
 WIDE = 80  # characters: shorter lines of prose are seldom wrapped
 TIMES = (2, 50, 500)
 MOST = 200  # lines or words that are taken one by one
-LARGEST = 200_000  # characters of a repeated text
+LARGEST = 30_000  # characters of a repeated text
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+")
 
