@@ -162,7 +162,18 @@ def _measure(client: Any, run: Any, folder: Path, summary: Summary) -> None:
     gone = {name: 0.0 for name in old if name.startswith("failure.") and name not in new}
     when = _time(folder / "summary.json")
     points = [(name, value, when, 0) for name, value in {**new, **gone}.items() if old.get(name) != value]
-    log_points(client, run.info.run_id, points + _progress(client, run, folder, summary))
+    log_points(client, run.info.run_id, points + _progress(client, run, folder, summary) + _series(client, run, folder))
+
+
+def _series(client: Any, run: Any, folder: Path) -> list[tuple[str, float, int, int]]:
+    """What series.json holds ({metric: [[step, value]]}) and the store does not."""
+    path, points = folder / "series.json", []
+    told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    for name, values in told.items():
+        known = client.get_metric_history(run.info.run_id, name) if name in run.data.metrics else []
+        here = {(point.step, point.value) for point in known}
+        points += [(name, value, _time(path), step) for step, value in values if (step, value) not in here]
+    return points
 
 
 def _progress(client: Any, run: Any, folder: Path, summary: Summary) -> list[tuple[str, float, int, int]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,10 @@ class RampFolder:
             return []
         except (OSError, ValueError, KeyError) as error:
             raise StorageError(f"{self.path / 'lock.json'}: {error}. The ramp's own command makes it again.") from error
+
+    def chart(self, series: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+        """Write what trackers draw: (step, value)s by metric."""
+        self._write("series.json", series)
 
     def phase(self, number: int) -> PhaseResults | None:
         """A phase's results, None if there are none. Raises StorageError if they cannot be read."""

@@ -14,24 +14,19 @@ from typing import Any
 
 from evalkit import __version__
 from evalkit.adapters.ramp_folder import RampFolder
-from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.execute import Session
-from evalkit.cli.hydra_app import Composed, composed, leaves
+from evalkit.cli.hydra_app import Composed, composed
+from evalkit.cli.ramp_run import RampRun
 from evalkit.core.advice import what_next
 from evalkit.core.errors import ConfigError
 from evalkit.core.frozen import Frozen, freeze
 from evalkit.core.phase import PhaseResults, phase_summary, result_rows
-from evalkit.core.ports import RunRecord
-from evalkit.core.ramp import Planned, planned
-from evalkit.core.ramp_summary import ramp_summary
-from evalkit.core.summary import DatasetFacts, Facts, Summary, Tally
+from evalkit.core.ramp import Planned, highest, planned
+from evalkit.core.summary import Summary
 from evalkit.places import home, mlruns
-from evalkit.run.ramp import COMPLETE, Passed, ascend
+from evalkit.run.ramp import Passed, ascend
 from evalkit.settings import RampSettings, read
 from evalkit.wiring import Wired
-
-UNDER_WAY = "under way, or interrupted; the same command continues"
-ENDED = {"stop": "stopped", "continue": "complete", "good": "complete"}
 
 
 class Ascent:
@@ -44,13 +39,14 @@ class Ascent:
         of = {name: _of_ladder(found, name) for name in self.ramp.shares} or {"": found}
         self._by_ladder = {name: _wired(one) for name, one in of.items()}
         self.wired = next(iter(self._by_ladder.values()))
+        for wired in self._by_ladder.values():
+            vars(wired)["dataset"] = self.wired.dataset  # read once: it is the same for all
         self._size = min(len(self.wired.dataset.instances), self.settings.sample.size or sys.maxsize)
         try:
             self.phases = planned(self.ramp, self._size)
         except ValueError as error:
             raise ConfigError(f"ramp: {error}") from error
         self.folder = RampFolder(mlruns() / "ramps" / self.key)
-        self._done: list[Passed] = []
 
     @cached_property
     def key(self) -> str:
@@ -76,7 +72,11 @@ class Ascent:
     @property
     def title(self) -> str:
         """What the ramp is called."""
-        return self.settings.name or f"ramp-{self._found.choices.get('ladder', 'ladder')}-{self.wired.dataset.name}"
+        return self.settings.name or f"ramp-{self._ladder.replace(' | ', '-')}-{self.wired.dataset.name}"
+
+    @property
+    def _ladder(self) -> str:
+        return " | ".join(self.ramp.shares) or self.wired.choices.get("ladder", "")
 
     @property
     def size(self) -> int:
@@ -101,10 +101,15 @@ class Ascent:
 
     def climb(self) -> Iterator[tuple[Passed, PhaseResults]]:
         """Each phase as it has passed its gate, with what was written of it."""
-        self._begin()
+        self._own = self._begin()
+        done, tier = [], ""
         for passed in ascend(self.phases, self._phase, until_good=self.ramp.until == "good"):
-            yield passed, self._note(passed)
-        self._finish()
+            results = self._results(passed)
+            self.folder.add(results)
+            done.append(passed)
+            tier = highest(results.summary.tiers)
+            yield passed, results
+        self._own.finish(done, tier)
 
     def _phase(self, phase: Planned) -> Mapping[str, Summary]:
         """Climb a phase: one run, or one a ladder; what the family has recorded is taken over."""
@@ -120,7 +125,7 @@ class Ascent:
         started = time.perf_counter()
         wired = self._wired_phase(phase, ladder, names)
         tags = {
-            "evalkit.ramp": self._run_id,
+            "evalkit.ramp": self._own.run_id,
             "evalkit.phase": str(phase.number),
             "evalkit.family": wired.family,
             **({"evalkit.share": ladder} if ladder else {}),
@@ -137,30 +142,23 @@ class Ascent:
         whole = self._by_ladder[ladder]
         name = f"{self.title} {phase.name}" + (f" {ladder}" if ladder else "")
         sample = replace(whole.settings.sample, size=phase.size)
-        wired = replace(
+        made = replace(
             whole,
             config={**whole.config, "name": name, "sample": asdict(sample)},
             settings=replace(whole.settings, name=name, sample=sample),
             only=names,
         )
-        vars(wired)["dataset"] = self.wired.dataset  # read once: it is the same for all phases
-        return wired
+        vars(made)["dataset"] = whole.dataset
+        return made
 
     def _family(self, wired: Wired) -> list[Path]:
         """The folders of other phases that give an instance the same result, and have begun."""
         found = []
         for path in sorted((mlruns() / "runs").glob("*/record.json")):
-            tags = json.loads(path.read_text(encoding="utf-8")).get("tags", {})
-            begun = (path.parent / "journal.jsonl").is_file()
-            if begun and tags.get("evalkit.family") == wired.family and path.parent.name != wired.key:
+            begun = (path.parent / "journal.jsonl").is_file() and path.parent.name != wired.key
+            if begun and _tags(path).get("evalkit.family") == wired.family:
                 found.append(path.parent)
         return found
-
-    def _note(self, passed: Passed) -> PhaseResults:
-        self._done.append(passed)
-        results = self._results(passed)
-        self.folder.add(results)
-        return results
 
     def _results(self, passed: Passed) -> PhaseResults:
         rows = tuple(row for ladder, part in passed.parts.items() for row in result_rows(part.instances, ladder))
@@ -188,7 +186,7 @@ class Ascent:
             "model": " | ".join(" > ".join(models) for models in ladders.values()),
             "approach": choices.get("strategy", ""),
             "attempts_max": settings.max_attempts,
-            "ladder": " | ".join(name or choices.get("ladder", "") for name in ladders),
+            "ladder": self._ladder,
             "dataset": self.wired.dataset.name,
             "context": choices.get("context", ""),
             "feedback": choices.get("feedback", ""),
@@ -198,107 +196,30 @@ class Ascent:
             "sample": self.sample.digest,
         }
 
-    @cached_property
-    def _run_id(self) -> str:
-        """The MLflow run of the ramp, which its phases name; the ramp's key where no store has taken it yet."""
-        try:
-            return str(json.loads((self.folder.path / "published.json").read_text(encoding="utf-8"))["run_id"])
-        except (OSError, ValueError, KeyError):
-            return self.key
-
-    def _begin(self) -> None:
+    def _begin(self) -> RampRun:
         """Freeze the sample, and make the ramp known, so that phases can name it."""
-        self.sample  # noqa: B018  drawn and written by asking for it
-        folder = RunFolder(self.folder.path)
-        earlier = folder.summary()
-        published = (self.folder.path / "published.json").is_file()
-        if earlier is None or not published:
-            lock = {"evalkit": __version__, "sample": self.sample.digest, "families": self.families}
-            folder.begin(self._record(), json.dumps(self._found.config, indent=2, default=str), lock, "")
-            self._publish(earlier or self._first())
-
-    def _first(self) -> Summary:
-        """Before the first phase has ended."""
-        tally = Tally(self.wired.settings.ladder)
-        return tally.summary(self._facts(), status="paused", why=UNDER_WAY, wall_seconds=0.0)
-
-    def _finish(self) -> None:
-        last = self._done[-1]
-        ruling = last.ruling
-        status = last.status if ruling.refused else ENDED[ruling.decision]
-        why = f"phase {last.phase.number} ({last.phase.size} instances): {ruling.decision}, {ruling.why}"
-        summary = ramp_summary(
-            self._facts(),
-            list(last.parts.values()),
-            status=status if last.status == COMPLETE or ruling.refused else last.status,
-            why=why,
-            wall_seconds=sum(part.wall_seconds for one in self._done for part in one.parts.values()),
-            tags={"evalkit.gates": self._gates(), "evalkit.tier": self._tier()},
-        )
-        if RunFolder(self.folder.path).summary() != summary:
-            self._publish(summary)
-
-    def _gates(self) -> str:
-        return ", ".join(f"{one.phase.size}: {_word(one)}" for one in self._done)
-
-    def _tier(self) -> str:
-        """The highest success tier that the last phase met, empty if none."""
-        results = self.folder.phase(self._done[-1].phase.number)
-        met = [tier for tier, word in results.summary.tiers.items() if word != "missed"] if results else []
-        return met[-1] if met else ""
-
-    def _publish(self, summary: Summary) -> None:
-        tracker = _untraced(self.wired).tracker
-        try:
-            RunFolder(self.folder.path).finish(summary)
-            tracker.start(self._record())
-            if late := tracker.finish(summary):
-                print(f"evalkit: {late}", file=sys.stderr)
-        finally:
-            tracker.close()
-
-    def _facts(self) -> Facts:
-        size = self.phases[-1].size
-        dataset = DatasetFacts(self.wired.dataset.name, self.wired.dataset.digest, size)
-        ladder = " | ".join(self.ramp.shares) or self.wired.choices.get("ladder", "")
-        return Facts(self.key, self.title, dataset, ladder, self._simulated, self._record().tags)
-
-    @property
-    def _simulated(self) -> bool:
-        return any(wired.simulated for wired in self._by_ladder.values())
-
-    def _record(self) -> RunRecord:
-        wired, size = self.wired, self.phases[-1].size
-        found = leaves(self._found.config)
-        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
-        tags = {
-            "evalkit.key": self.key,
-            "evalkit.kind": "ramp",
-            "evalkit.simulated": str(self._simulated).lower(),
-            "evalkit.feedback": wired.feedback_tag,
-            "evalkit.version": __version__,
-        }
-        return RunRecord(
+        lock = {"evalkit": __version__, "sample": self.sample.digest, "families": self.families}
+        simulated = any(wired.simulated for wired in self._by_ladder.values())
+        run = RampRun(
+            self.wired,
+            self._found,
             key=self.key,
-            name=self.title,
-            kind="ramp",
-            folder=str(self.folder.path),
-            experiment=str(wired.config["tracker"].get("experiment", "evalkit")),
-            params={**wired.choices, **texts},
-            tags=tags,
-            dataset=wired.dataset.name,
-            dataset_digest=wired.dataset.digest,
-            instances=size,
-            climbs=size * self.settings.epochs,
+            title=self.title,
+            size=self.phases[-1].size,
+            ladder=self._ladder,
+            simulated=simulated,
         )
+        run.begin(self.folder, lock)
+        return run
 
 
-def _untraced(wired: Wired) -> Wired:
-    """The same without traces: a ramp's climbs are traced with their phases."""
-    tracker = dict(wired.config["tracker"])
-    if "traces" in tracker:
-        tracker["traces"] = "none"
-    return replace(wired, config={**wired.config, "tracker": tracker})
+def _tags(record: Path) -> dict[str, str]:
+    """A run's tags; none where a kill tore its record, which its own command writes again."""
+    try:
+        return dict(json.loads(record.read_text(encoding="utf-8"))["tags"])
+    except (OSError, ValueError, KeyError) as error:
+        print(f"{record}: {error}; what this run paid for is not taken over", file=sys.stderr)
+        return {}
 
 
 def _wired(found: Composed) -> Wired:
@@ -311,7 +232,3 @@ def _of_ladder(found: Composed, ladder: str) -> Composed:
     """The same config with another ladder. Raises ConfigError if there is none of that name."""
     overrides: Sequence[str] = [one for one in found.overrides if not one.startswith("ladder=")]
     return composed([*overrides, f"ladder={ladder}"], "ramp")
-
-
-def _word(passed: Passed) -> str:
-    return "unfinished" if passed.ruling.refused else str(passed.ruling.decision)

@@ -135,3 +135,8 @@ def tiers(value: float | None, low: float | None) -> dict[str, str]:
     if value is None or low is None:
         return {f"{tier:.0%}": "missed" for tier in TIERS}
     return {f"{tier:.0%}": "shown" if low >= tier else "met" if value >= tier else "missed" for tier in TIERS}
+
+
+def highest(found: Mapping[str, str]) -> str:
+    """The highest tier that was met, empty if none."""
+    return next((tier for tier in reversed(list(found)) if found[tier] != "missed"), "")

@@ -2,8 +2,10 @@
 
 import json
 import signal
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 
 import jsonschema
@@ -72,10 +74,18 @@ def phase(folder, number):
     return json.loads((folder / f"phase_{number}_results.json").read_text())
 
 
+def history(home, run_id, metric):
+    """(step, value)s as the store has them."""
+    with closing(sqlite3.connect(home.path / "mlruns" / "mlflow.db")) as store:
+        told = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = ? ORDER BY step"
+        return store.execute(told, (run_id, metric)).fetchall()
+
+
 def records(run):
     return [json.loads(line)["record"]["key"] for line in (run / "journal.jsonl").open()]
 
 
+@pytest.mark.slow
 def test_a_ramp_leaves_what_the_interface_names_and_the_same_command_again_does_nothing(home, ladder):
     wrong = {f"i{n}": "wrong" for n in (3, 7)}
     command = ["ramp", *home.dataset(14), ladder("mine", **wrong), *PHASES, "~ramp.phases.p5", "sandbox=unconfined"]
@@ -105,6 +115,9 @@ def test_a_ramp_leaves_what_the_interface_names_and_the_same_command_again_does_
     artifacts = {path.name for path in home.path.glob(f"mlruns/artifacts/{summary['id']}/artifacts/*")}
     assert artifacts >= {"sample.json", "phase_1_results.json", "phase_2_results.json", "summary.json"}
 
+    points = history(home, summary["id"], "ramp.solved_rate")
+    assert points == [(number, phase(folder, index)["gate"]["value"]) for index, number in ((1, 10), (2, 12))]
+
     before = {path: path.stat().st_mtime_ns for path in (home.path / "mlruns").rglob("*.json")}
     again = home.evalkit(*command)
     assert (again.returncode, again.stdout) == (0, first.stdout)
@@ -117,6 +130,7 @@ def test_the_schema_is_that_of_the_phases():
     assert {key: shipped[key] for key in made} == made
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_phase_3_repeats_at_most_the_calls_in_flight(home):
     with serving(latency_s=0.05) as server:
         command = ["ramp", *remote(home, 40, server), *PHASES, "ramp.phases.p30.size=40", *QUICK]
@@ -224,6 +238,7 @@ def test_half_of_the_sample_climbs_each_of_two_ladders(home, evalkit, ladder):
     assert len(home.runs) == 6
     summary = json.loads((the_ramp(home) / "summary.json").read_text())
     assert (summary["counts"]["solved"], summary["ladder"]) == (6, "weak | strong")
+    assert summary["name"] == "ramp-weak-strong-tasks"
     assert {row["name"] for row in summary["by_rung"]} == {"weak.only", "strong.only"}
 
 
