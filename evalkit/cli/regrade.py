@@ -28,6 +28,7 @@ EXAMPLE = "evalkit regrade 0123456789ab verifier.rubric=python_function"
 MIXED = True
 UNJUDGED = 3
 MOST_LINES = 10  # that say what could not be judged
+SANDBOX = 1  # the stage before that of graders, see run/checking.stage
 CONCURRENCY = 8  # verdicts at once; the sandbox has a limit of its own
 FLIPS = {
     "instance_id": "instance",
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print(json.dumps(_plain(source, outcome, logged), indent=2))
     else:
-        _tell(source, wired, outcome)
+        _tell(source, wired, outcome, graders=args.with_graders)
     if logged:
         print(f"logged as {logged}", file=sys.stderr)
     return UNJUDGED if outcome.unjudged else 0
@@ -85,7 +86,7 @@ async def _judged(source: "SourceRun", wired: "Wired", args: argparse.Namespace)
     from evalkit.run.regrade import Regrading  # noqa: PLC0415
 
     answers = await source.answers()
-    print(f"judging {len(answers)} recorded answers of {source.record.name}; no model is asked", file=sys.stderr)
+    print(f"judging {len(answers)} recorded answers of {source.record.name}", file=sys.stderr)
     instances = {instance.id: instance for instance in wired.dataset.instances}
     verifier = wired.verifier if args.with_graders else without_graders(wired)
     prompts = {
@@ -156,10 +157,12 @@ def _plain(source: "SourceRun", outcome: Outcome, logged: str) -> dict[str, Any]
     }
 
 
-def _tell(source: "SourceRun", wired: "Wired", outcome: Outcome) -> None:
+def _tell(source: "SourceRun", wired: "Wired", outcome: Outcome, *, graders: bool) -> None:
     flips = [flip for climb in outcome.climbs for flip in climb.flips]
     if wired.dataset.digest != source.record.dataset_digest:
-        print(f"the dataset {wired.dataset.name} has changed since: {wired.dataset.digest[:12]}")
+        print(
+            f"the dataset {wired.dataset.name} (its instances, tests or rubrics) has changed since: {wired.dataset.digest[:12]}"
+        )
     if flips:
         rows = [{**asdict(flip), "because": ", ".join(flip.rules) or flip.message} for flip in flips]
         show(rows, FLIPS, title=f"{source.record.name}: {len(flips)} of {outcome.attempts} verdicts flip")
@@ -168,10 +171,20 @@ def _tell(source: "SourceRun", wired: "Wired", outcome: Outcome) -> None:
     _tell_rates(outcome.rates)
     for line in outcome.unjudged[:MOST_LINES]:
         print(f"not judged: {line}")
+    if len(outcome.unjudged) > MOST_LINES:
+        print(f"not judged: {len(outcome.unjudged) - MOST_LINES} more")
+    if outcome.unjudged and not graders and _asks(wired):
+        print("some rules ask a grader model: with --with-graders they may, which costs what asking costs")
     if outcome.suspects is not None:
         from evalkit.cli.suspect_lines import lines  # noqa: PLC0415  see run()
 
         print("\n".join(lines(outcome.suspects) or ["no suspects among the rules"]))
+
+
+def _asks(wired: "Wired") -> bool:
+    from evalkit.run.checking import effects, stage  # noqa: PLC0415  see run()
+
+    return any(stage(check) > SANDBOX for check in effects(wired.judging))
 
 
 def _tell_rates(rates: "Rates") -> None:
