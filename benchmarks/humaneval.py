@@ -3,8 +3,8 @@
     python benchmarks/humaneval.py [--answers FILE …] [--problems FILE] [--limit N] [OVERRIDE …]
 
 Each file of answers is one `evalkit run` as a user starts it (`model=replay/FILE`, verifier and sandbox in full, no
-preflight, no tracker, one attempt). A row of answers has `task_id`, `completion` and `published_solved`. Prints a table and every
-disagreement; ends with 1 where one is not among the known ones below.
+preflight, no tracker, one attempt). A row of answers has `task_id`, `completion` and
+`published_solved`. Prints a table and every disagreement; ends with 1 where one is not among the known ones below.
 """
 
 import argparse
@@ -22,7 +22,18 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data" / "humaneval"
 LADDER = "rungs: {{only: {{model: 'replay/{path}', attempts: 1}}}}\n"
 # Why we judge otherwise than published, by answers' file and instance.
-KNOWN: Mapping[tuple[str, str], str] = {}
+ALONE = (
+    "the answer is the function alone, and the check calls a helper of the prompt; we run it behind the prompt, as the "
+    "original harness does, whoever published it did not"
+)
+NO_IMPORT = "the answer uses math, which neither it nor the prompt imports"
+KNOWN: Mapping[tuple[str, str], str] = {
+    ("gpt-3.5-turbo-0613", "HumanEval_38"): ALONE,
+    ("gpt-3.5-turbo-0613", "HumanEval_50"): ALONE,
+    ("gpt-4-1106-preview", "HumanEval_129"): "right, but tries every path: 20 to 50 s, our limit is 10 s",
+    ("starcoder", "HumanEval_106"): NO_IMPORT,
+    ("starcoder", "HumanEval_133"): NO_IMPORT,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,31 +21,30 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 KEYS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
 PROMPT = "Complete this Python function.\n\n```python\n{stub}\n```"
 TESTS = '''\
-"""The original check, run against the candidate behind the problem's prompt."""
+"""The original check. The candidate runs behind the problem's prompt, in a process that does not see the check."""
 
-import importlib.util
-from pathlib import Path
+import candidate_source
 
 _STUB = {stub!r}
+exec(_STUB)  # some checks call helpers that the prompt defines
 {test}
 
 def _program(source):
     """Behind the stub as it is; else as a body whose first indent was lost; else alone."""
     for text in (_STUB + source, _STUB + "    " + source, source):
         try:
-            return compile(text, "candidate.py", "exec")
+            compile(text, "candidate.py", "exec")
         except (SyntaxError, ValueError) as error:
             fault = error
+        else:
+            return text
     raise fault
 
 
 def test_check():
-    source = Path(importlib.util.find_spec("candidate").origin).read_text(encoding="utf-8")
-    names = {{"__name__": "candidate"}}
-    exec(_program(source), names)
-    for name, value in names.items():
-        globals().setdefault(name, value)  # some checks call helpers that the prompt defines
-    check(names[{entry_point!r}])
+    global {entry_point}  # some checks call it by its name
+    {entry_point} = candidate_source.load(_program(candidate_source.text)).{entry_point}
+    check({entry_point})
 '''
 
 
@@ -122,7 +121,7 @@ def _instance(problem: Mapping[str, Any]) -> Instance:
         # Not `code:python`: recorded completions are raw continuations, without a fence, whose indent counts.
         answer="completion:python",
         tags=("python",),
-        tests=Tests("pytest", code=TESTS.format_map({**problem, "stub": stub})),
+        tests=Tests("pytest", code=TESTS.format_map({**problem, "stub": stub}), isolation="values"),
         good=(stub + problem["canonical_solution"],),
         bad=(stub + "    return None\n",),
         metadata={"task_id": problem["task_id"], "entry_point": problem["entry_point"]},

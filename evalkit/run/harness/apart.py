@@ -31,6 +31,7 @@ STANDARD: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
         lambda kind, told: kind(told[0], told[1], told[2]),
     ),
 }
+MOST_BITS = 10_000  # Python writes no longer numbers in decimals
 
 
 class Ended(BaseException):
@@ -114,10 +115,11 @@ class Peer:
         if isinstance(value, str):
             return str.__str__(value)
         if isinstance(value, int):
-            return int.__index__(value)
+            plain = int.__index__(value)
+            return plain if plain.bit_length() < MOST_BITS else {"$": "int", "v": hex(plain)}
         if isinstance(value, float):
-            plain = float.__add__(value, 0.0)
-            return plain if plain - plain == 0 else {"$": "float", "v": float.__repr__(value)}
+            number = float.__add__(value, 0.0)
+            return number if number - number == 0 else {"$": "float", "v": float.__repr__(value)}
         if isinstance(value, list):
             return [self.encode(one) for one in list.__iter__(value)]
         if isinstance(value, tuple):
@@ -149,6 +151,8 @@ class Peer:
             return told
         inside = told.get("v")
         match told.get("$"):
+            case "int":
+                return int(str(inside), 16)
             case "float":
                 return float(str(inside))
             case "tuple" if told.get("n"):

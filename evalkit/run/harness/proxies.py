@@ -108,6 +108,8 @@ def candidate_module(peer: Peer, source: str) -> ModuleType:
     values, peer.values = peer.values, False  # a module and its functions are no values, but what tests are for
     remote = peer.ask("load", source)
     known = peer.ask("names", remote)
+    replaced: dict[str, Any] = {}
+    absent = object()
     peer.values = values
 
     class Candidate(ModuleType):
@@ -124,7 +126,16 @@ def candidate_module(peer: Peer, source: str) -> ModuleType:
             if name.startswith("__"):
                 ModuleType.__setattr__(self, name, value)
             else:
+                replaced.setdefault(name, getattr(self, name, absent))
                 setattr(remote, name, value)
+
+        def __delattr__(self, name: str) -> None:
+            """As of a module whose names are not in its dict: what was replaced is there again (monkeypatch)."""
+            before = replaced.pop(name, absent)
+            if before is absent:
+                delattr(remote, name)
+            else:
+                setattr(remote, name, before)
 
     module = Candidate("candidate")
     module.__dict__.update(__file__="candidate.py", __all__=known)
