@@ -197,6 +197,27 @@ async def test_the_unknown_is_never_a_zero(server: Any) -> None:
     assert (found.tokens_prompt, found.tokens_completion, found.cost_usd) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("provider", "name", "known"),
+    [
+        ("openai", "gpt-4-0613", 7 * 30e-6 + 3 * 60e-6),  # 30 and 60 dollars a million tokens since 2023
+        ("openai", "gpt-4o-mini", None),
+        ("anthropic", "claude-sonnet-4-5", None),
+    ],
+)
+async def test_without_a_price_of_the_rungs_own_a_known_model_costs_what_litellms_map_says(
+    server: Any, provider: str, name: str, known: float | None
+) -> None:
+    found = await model(server, name, provider=provider).complete(PROMPT)
+    import litellm  # noqa: PLC0415  loaded by now; importing it first would ask the network for prices
+
+    entry = litellm.model_cost[name]
+    mapped = 7 * entry["input_cost_per_token"] + 3 * entry["output_cost_per_token"]
+    assert (found.tokens_prompt, found.tokens_completion) == (7, 3)
+    assert found.cost_usd == pytest.approx(mapped)
+    assert known is None or found.cost_usd == pytest.approx(known)
+
+
 async def test_an_unavailable_model_is_asked_once(server: Any) -> None:
     asked = model(server, "404")
     first, second = await asked.complete(PROMPT), await asked.complete(PROMPT)

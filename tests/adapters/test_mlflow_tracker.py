@@ -102,6 +102,22 @@ def test_a_server_that_is_away_costs_the_run_nothing_but_a_line(tmp_path):
         MlflowTracker(str(tmp_path), uri=uri).check()
 
 
+@pytest.mark.slow
+def test_a_server_that_takes_connections_and_never_answers_costs_the_run_nothing_but_a_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # a user's own goes before ours of 10 s
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        said = climb(tmp_path, MIXED, uri=uri)
+
+        assert uri in said
+        assert f"bring it later with: evalkit publish {tmp_path}/mlruns/runs/{KEY}" in said
+        assert "\n" not in said
+        with pytest.raises(TrackerError, match=r"tracker\.uri"):
+            MlflowTracker(str(tmp_path), uri=uri).check()
+    publish(str(tmp_path / "mlruns/runs" / KEY), local_uri(str(tmp_path)), "evalkit", home=str(tmp_path))
+    assert the_run(tmp_path)[0].data.tags["evalkit.status"] == "complete"
+
+
 def test_a_store_that_cannot_be_written_costs_the_run_nothing_but_a_line(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     said = climb(tmp_path, MIXED, uri=f"sqlite:///{tmp_path}/file/mlflow.db")
