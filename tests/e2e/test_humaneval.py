@@ -1,8 +1,8 @@
-"""HumanEval from recorded answers: verdicts agree with the published ones but where benchmarks/humaneval.py says why."""
+"""HumanEval from recorded answers: verdicts are the published ones, but where benchmarks/humaneval.py says why."""
 
 import pytest
 
-from benchmarks.humaneval import DATA, KNOWN, regrade
+from benchmarks.humaneval import DATA, regrade
 from tests.sandboxes import why_no_bubblewrap
 
 ANSWERS = sorted(DATA.glob("answers_*.jsonl"))
@@ -17,7 +17,3 @@ def test_verdicts_agree_with_the_published_ones(answers):
     found = regrade(answers, DATA / "problems.jsonl", ["sample.size=40", "verifier.timeout_s=20"])
     assert len(found.ours) == len(found.published) == 40
     assert [(one, found.messages[one]) for one in found.unexplained] == []
-
-
-def test_every_known_disagreement_has_its_reason():
-    assert all(len(why) > 20 for why in KNOWN.values())
