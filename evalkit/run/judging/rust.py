@@ -120,11 +120,16 @@ def _results(trial: Trial, records: Records, findings: list[Finding], ended: str
         outcome, message = _outcome(record)
         if record is None and under_way:
             code = (records.first("ended") or {}).get("ended")
-            how = f"ended the process (exit code {code}) instead of returning" if code is not None else ended
-            message, under_way = f"the code {how}", False
+            message, under_way = f"the code {ended if code is None else _left(code)}", False
         if outcome is not Outcome.PASSED and message:
             findings.append(finding(name, f"{name}: {message}"))
         yield TestResult(name, outcome, message)
+
+
+def _left(code: int) -> str:
+    if code < 0:
+        return f"crashed the process (signal {-code})"
+    return f"ended the process (exit code {code}) instead of returning"
 
 
 def _outcome(record: Mapping[str, Any] | None) -> tuple[Outcome, str]:
