@@ -160,9 +160,8 @@ def _plain(source: "SourceRun", outcome: Outcome, logged: str) -> dict[str, Any]
 def _tell(source: "SourceRun", wired: "Wired", outcome: Outcome, *, graders: bool) -> None:
     flips = [flip for climb in outcome.climbs for flip in climb.flips]
     if wired.dataset.digest != source.record.dataset_digest:
-        print(
-            f"the dataset {wired.dataset.name} (its instances, tests or rubrics) has changed since: {wired.dataset.digest[:12]}"
-        )
+        which = f"the dataset {wired.dataset.name} (its instances, tests or rubrics)"
+        print(f"{which} has changed since: {wired.dataset.digest[:12]}")
     if flips:
         rows = [{**asdict(flip), "because": ", ".join(flip.rules) or flip.message} for flip in flips]
         show(rows, FLIPS, title=f"{source.record.name}: {len(flips)} of {outcome.attempts} verdicts flip")
