@@ -223,6 +223,18 @@ def test_invariant_1_a_gate_refuses_a_phase_with_unfinished_instances_and_the_sa
     assert phase(the_ramp(home), 1)["gate"]["rule"] == "health"
 
 
+def test_another_threshold_decides_anew_on_what_is_recorded(home, evalkit):
+    with serving() as server:
+        there = [*remote(home, 30, server), "~ramp.phases.p5", "~ramp.phases.p10", *QUICK]
+        assert "gate (bound): good" in evalkit("ramp", *there).stdout
+        asked = dict(server.answered)
+        higher = evalkit("ramp", *there, "ramp.gate.good_above=0.9")
+        assert "gate (bound): continue" in higher.stdout
+        assert server.answered == asked
+    assert len(list(home.path.glob("mlruns/ramps/*"))) == 2
+    assert len(home.runs) == 1
+
+
 def test_half_of_the_sample_climbs_each_of_two_ladders(home, evalkit, ladder):
     ladder("weak", "wrong")
     ladder("strong")
