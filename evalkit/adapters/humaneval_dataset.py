@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from evalkit.core import json_lines
 from evalkit.core.digest import digest
 from evalkit.core.errors import DatasetError
+from evalkit.core.ports import Places
 from evalkit.core.types import Dataset, Instance, Tests
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
@@ -48,14 +49,6 @@ def test_check():
 '''
 
 
-class Places(Protocol):
-    """Where relative paths are looked for."""
-
-    def find(self, path: str) -> str:
-        """The path of the file that is meant."""
-        ...
-
-
 @dataclass
 class HumanEvalDataset:
     """The problems of a HumanEval.jsonl or .jsonl.gz."""
@@ -81,7 +74,7 @@ class HumanEvalDataset:
         if not lines:
             faults = [f"{self.path}: holds no problem."]
         if faults:
-            raise DatasetError("\n".join(faults))
+            raise DatasetError(json_lines.told(faults))
         instances = tuple(_instance(line.value) for line in lines)
         return Dataset(self.name, digest(instances), instances)
 

@@ -16,10 +16,9 @@ from evalkit.core import json_lines
 from evalkit.core.answer import misspelt
 from evalkit.core.digest import canonical, digest
 from evalkit.core.errors import DatasetError, UsageError
+from evalkit.core.ports import Places
 from evalkit.core.rubric import Rubric
 from evalkit.core.types import Case, Dataset, Instance, Tests
-
-MAX_FAULTS = 200  # shown; a file of another kind has one a line
 
 PATTERNS = {
     "id": "must start with a letter or digit and hold only letters, digits, '.', '_' and '-', at most 120:"
@@ -44,14 +43,6 @@ class Rubrics(Protocol):
 
     def parse(self, data: Mapping[str, Any], source: str) -> Rubric:
         """The rubric that `data` holds; `source` says where it stands. Raises RubricError."""
-        ...
-
-
-class Places(Protocol):
-    """Where relative paths are looked for."""
-
-    def find(self, path: str) -> str:
-        """The path of the file that is meant."""
         ...
 
 
@@ -80,13 +71,8 @@ class JsonlDataset:
         if not instances and not reading.faults:
             reading.faults.append(f"{self.path}: holds no instance. Write one JSON object a line.")
         if reading.faults:
-            raise DatasetError(_text(reading.faults))
+            raise DatasetError(json_lines.told(reading.faults))
         return Dataset(self.name or found.name.split(".")[0], digest(instances), instances)
-
-
-def _text(faults: list[str]) -> str:
-    rest = len(faults) - MAX_FAULTS
-    return "\n".join([*faults[:MAX_FAULTS], *([f"… and {rest} more faults"] if rest > 0 else [])])
 
 
 class _Reading:

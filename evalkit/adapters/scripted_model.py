@@ -12,33 +12,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from evalkit.core.errors import (
-    AuthenticationError,
-    BadRequestError,
-    ConfigError,
-    ContentRefusedError,
-    ContextWindowError,
-    ModelError,
-    ModelUnavailableError,
-    ProviderConnectionError,
-    ProviderServerError,
-    ProviderTimeoutError,
-    RateLimitError,
-)
+from evalkit.core.errors import MODEL_ERRORS, BadRequestError, ConfigError
+from evalkit.core.failure import Failure
 from evalkit.core.ports import Reply
 from evalkit.core.types import Message, Prompt
 
-ERRORS: dict[str, type[ModelError]] = {
-    "rate_limit": RateLimitError,
-    "timeout": ProviderTimeoutError,
-    "connection": ProviderConnectionError,
-    "server_error": ProviderServerError,
-    "authentication": AuthenticationError,
-    "model_unavailable": ModelUnavailableError,
-    "context_window": ContextWindowError,
-    "refused": ContentRefusedError,
-    "bad_request": BadRequestError,
-}
+SHORTER = {Failure.PROVIDER_TIMEOUT: "timeout", Failure.PROVIDER_ERROR: "server_error"}
+ERRORS = {SHORTER.get(failure, str(failure)): kind for failure, kind in MODEL_ERRORS.items()}
 PLACEHOLDER = re.compile(r"\{\{\s*(instance_id|attempt|epoch)\s*\}\}")
 
 Entry = Mapping[str, Any]

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -84,7 +85,7 @@ def _print(a: Summary, b: Summary, found: Paired) -> None:
     from evalkit.cli.outcome import money, rate  # noqa: PLC0415  rich is needed only for the table
 
     sides = {"a": a, "b": b}
-    lines = {
+    lines: dict[str, Callable[[Summary], object]] = {
         "solved": lambda one: f"{one.counts['solved']} of {one.counts['solved'] + one.counts['unsolved']}",
         "rate (95 %)": lambda one: rate(one.solved_rate),
         "attempts a climb": lambda one: one.attempts["mean"],

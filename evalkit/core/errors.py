@@ -135,6 +135,10 @@ class BadRequestError(ModelError):
     failure = Failure.BAD_REQUEST
 
 
+# What a provider's trouble is called, where it is told by its name: in scripts, in records.
+MODEL_ERRORS: dict[Failure, type[ModelError]] = {kind.failure: kind for kind in ModelError.__subclasses__()}
+
+
 class SandboxError(InfrastructureError):
     """The sandbox could not run the candidate."""
 

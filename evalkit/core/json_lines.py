@@ -2,10 +2,11 @@
 
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MAX_FAULTS = 200  # shown; a file of another kind has one a line
 MAX_LINE = 32 * 2**20  # bytes; an instance is some kilobytes, so a longer line is another kind of file
 
 
@@ -16,6 +17,12 @@ class Line:
     number: int
     value: Any = None
     fault: str = ""
+
+
+def told(faults: Sequence[str]) -> str:
+    """A file's faults, one a line, cut where there is no end of them."""
+    rest = len(faults) - MAX_FAULTS
+    return "\n".join([*faults[:MAX_FAULTS], *([f"… and {rest} more faults"] if rest > 0 else [])])
 
 
 def read(readline: Callable[[int], bytes], max_line: int = MAX_LINE) -> Iterator[Line]:

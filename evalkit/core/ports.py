@@ -29,6 +29,14 @@ class Model(Protocol):
         ...
 
 
+class Places(Protocol):
+    """Where relative paths are looked for."""
+
+    def find(self, path: str) -> str:
+        """The path of the file that is meant. Raises ConfigError where there is none."""
+        ...
+
+
 class Strategy(Protocol):
     """Writes an attempt's messages and takes the candidate out of what comes back. Pure."""
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,21 @@ def test_a_smaller_sample_is_the_beginning_of_a_larger_one(instances, seed, by, 
     large = data.draw(st.integers(1, len(instances)))
     small = data.draw(st.integers(1, large))
     assert sample(instances, large, seed, by)[:small] == sample(instances, small, seed, by)
+
+
+@pytest.mark.parametrize("by", ["tags", "difficulty", "repo"])
+def test_invariant_7_5_are_in_10_are_in_30_are_in_100_are_in_300_seeded_and_stratified(by):
+    kinds = ["django"] * 114 + ["sympy"] * 77 + ["matplotlib"] * 23 + ["flask"] * 3 + ["pytest"] * 83
+    instances = made(kinds)
+    phases = [sample(instances, size, 7, by) for size in (5, 10, 30, 100, 300)]
+    for small, large in pairwise(phases):
+        assert large[: len(small)] == small
+    assert [sample(instances, size, 7, by) for size in (5, 10, 30, 100, 300)] == phases  # the same seed
+    assert sample(instances, 30, 8, by) != phases[2]  # another
+    shares = Counter(stratum(instance, by) for instance in instances)
+    for taken in phases:
+        found = Counter(stratum(instance, by) for instance in taken)
+        assert all(abs(found[name] - len(taken) * count / 300) < 1 for name, count in shares.items())
 
 
 @given(datasets, seeds, fields)
