@@ -273,6 +273,17 @@ async def test_no_engine_is_told_with_what_to_do(monkeypatch, tmp_path):
     await sandbox.close()
 
 
+@pytest.mark.parametrize("host", ["ssh://user@nowhere.example", "tcp://nowhere.example:2376"])
+async def test_a_connection_that_cannot_end_stdin_is_refused(monkeypatch, tmp_path, host):
+    monkeypatch.setenv("DOCKER_HOST", host)
+    if host.startswith("tcp"):
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    sandbox = docker(engine_timeout_s=2)
+    with pytest.raises(SandboxError, match="not supported"):
+        await sandbox.check()
+    await sandbox.close()
+
+
 # --- images ---
 
 

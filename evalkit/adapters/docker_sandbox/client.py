@@ -1,5 +1,6 @@
 """The docker SDK: loaded when it is first needed, its errors translated."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,9 @@ def connect(timeout_s: float = 30.0, threads: int = 8) -> Any:
         raise EngineAwayError("the docker SDK is not installed: pip install 'evalkit[docker]'") from error
     from docker.utils import kwargs_from_env  # noqa: PLC0415
 
+    if os.environ.get("DOCKER_TLS_VERIFY") or os.environ.get("DOCKER_HOST", "").startswith(("ssh:", "https:")):
+        # Such a connection cannot say that stdin has ended: a candidate would wait for it until its time is up.
+        raise EngineAwayError("DOCKER_HOST with TLS or ssh:// is not supported. Forward the engine's socket: ssh -L")
     return docker.APIClient(version="auto", timeout=timeout_s, max_pool_size=threads, **kwargs_from_env())
 
 

@@ -11,6 +11,7 @@ from evalkit.adapters.docker_sandbox.client import HELP, EngineAwayError, connec
 from evalkit.core.errors import SandboxError
 
 PROBE_S = 5.0
+HEARD_AGAIN_S = 5
 
 
 class Engine:
@@ -86,7 +87,9 @@ class Engine:
         while self._listening:
             with suppress(SandboxError), translated("listening"):
                 api = connect(self._timeout_s)
-                self._events = api.events(filters={"label": self._mark, "event": ["oom"]}, decode=True)
+                # From a little earlier, so that nothing is missed where the connection broke.
+                since = int(time.time()) - HEARD_AGAIN_S
+                self._events = api.events(since, filters={"label": self._mark, "event": ["oom"]}, decode=True)
                 for event in self._events:
                     if (heard := self._starved.get(event.get("id", ""))) is not None:
                         heard.set()
