@@ -8,10 +8,11 @@ from typing import Any
 
 from evalkit.adapters.rubric_files.wording import faults_of, near, placeholder_faults, schema
 from evalkit.core.errors import RubricError
-from evalkit.core.rubric import Examples, Kind, RejectedAnswer, Rubric, Rule
+from evalkit.core.rubric import Examples, Kind, RejectedAnswer, Rubric, Rule, leaves
 from evalkit.core.rules import KINDS
 from evalkit.core.rules.composite import Part
-from evalkit.core.rules.keys import KeyFault, KeyFaults, KeyPath, words
+from evalkit.core.rules.keys import KeyFault, KeyFaults, KeyPath, as_list, words
+from evalkit.core.rules.tree_sitter import unite
 from evalkit.core.rules.where import short
 
 GROUP = "evalkit.rules"  # entry points: name = kind, value = its class
@@ -47,6 +48,7 @@ class Reading:
         self.faults += [(self._line(fault.path), fault) for fault in found if fault.path not in self._said]
         if self.faults or not isinstance(data, dict):
             return None
+        unite(leaf for rule in rules if rule for leaf in leaves(rule.check))
         return Rubric(
             name=data.get("name", name),
             rules=tuple(rule for rule in rules if rule),
@@ -181,7 +183,7 @@ def _examples(data: Mapping[str, Any]) -> Examples:
 
 def _example_faults(data: Mapping[str, Any]) -> Iterator[KeyFault]:
     """Rejected answers that name a rule which is not there."""
-    known = [str(rule.get("id")) for rule in data.get("rules") or () if isinstance(rule, dict)]
+    known = [str(rule.get("id")) for rule in as_list(data.get("rules")) if isinstance(rule, dict)]
     examples = data.get("examples")
     rejected = examples.get("reject") if isinstance(examples, dict) else None
     for index, one in enumerate(rejected if isinstance(rejected, list) else []):

@@ -56,11 +56,11 @@ class CodeSignature:
         if refused := syntax.refused(self.syntax):
             return refused
         want = _wanted(self.language, self.declares)
-        seen = [one for one in functions(self.language, syntax.roots[0]) if not one.nested]
-        named = [one for one in seen if one.name == want.name]
+        named = [one for one in functions(syntax, want.name) if not one.nested]
         placed = [one for one in named if self._in_place(want, one)]
         if not placed:
-            return [self._missing(want, named or seen, syntax.text)]
+            others = named or [one for one in functions(syntax) if not one.nested]
+            return [self._missing(want, others, syntax.text)]
         differing = [(list(self._differences(want, one)), one) for one in placed]
         least, nearest = min(differing, key=lambda pair: len(pair[0]))
         detail = short(f"{want.name} {'; '.join(least)}", LONGEST)

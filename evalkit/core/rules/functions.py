@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 from evalkit.core.rules.function import Function, flat, piece, words
 from evalkit.core.rules.heads import HEADS, Head, parameters, result
-from evalkit.core.rules.languages import grammar
-from evalkit.core.rules.syntax import text_of
-from evalkit.core.rules.tree_query import read_query
+from evalkit.core.rules.languages import compiled
+from evalkit.core.rules.syntax import Syntax, read_syntax, text_of
 from evalkit.core.rules.where import short
 
 if TYPE_CHECKING:
@@ -19,23 +18,26 @@ ON = "on "  # Go: the mark that names the receiver's type
 
 def read_head(language: str, text: str) -> Function:
     """The head that a rule asks for. Raises ValueError with an example."""
-    from tree_sitter import Parser  # noqa: PLC0415  see languages.grammar
-
     bare = text.strip().removesuffix("...").rstrip().removesuffix(";").removesuffix(":").rstrip()
     bare = bare.removesuffix("{}").rstrip()
     for wrap in HEADS[language].wraps:
-        root = Parser(grammar(language)).parse(wrap.replace("HEAD", bare).encode(errors="replace")).root_node
-        found = [] if root.has_error else list(functions(language, root))
+        syntax = read_syntax(language, wrap.replace("HEAD", bare))
+        found = [] if syntax.problem else list(functions(syntax))
         if len(found) == 1 and not found[0].nested:
             return found[0]
     raise ValueError(f"{short(text)!r} is no head of a function in {language}; write e.g. {HEADS[language].example!r}")
 
 
-def functions(language: str, root: "Node") -> Iterator[Function]:
-    """All functions below a node, in order."""
-    head = HEADS[language]
-    for node in read_query(language, head.query).find((root,)):
-        yield _function(language, head, node)
+def functions(syntax: Syntax, name: str = "") -> Iterator[Function]:
+    """All functions, or those of a name, in order; those in macros are none until the macro is used."""
+    from tree_sitter import QueryCursor  # noqa: PLC0415  see languages.grammar
+
+    head = HEADS[syntax.language]
+    query = compiled(syntax.language, f"{head.query} @function")
+    for _, captured in QueryCursor(query).matches(syntax.tree.root_node):
+        node = captured["function"][0]
+        if name in ("", _name(node)):
+            yield _function(syntax.language, head, node)
 
 
 def _function(language: str, head: Head, node: "Node") -> Function:

@@ -5,13 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from evalkit.core.rules.languages import compiled, field_names, node_names
 from evalkit.core.rules.where import short
-
-if TYPE_CHECKING:
-    from tree_sitter import Node
 
 MATCH = "match"  # the capture that a pattern without one of its own gets
 PREDICATES = (
@@ -50,10 +46,10 @@ class _Pattern:
 
 
 class TreeQuery:
-    """A compiled query; `find` gives the one node that each match shows.
+    """A query that compiles: `text` as it is run, its `captures`, and for each pattern which of them are `shown`.
 
-    That is the capture asked for, else `@match`, else the last one in the pattern's text whose name does not
-    begin with `_` (such captures serve predicates), else the whole match.
+    That is `@match`, else the last one in the pattern's text whose name does not begin with `_` (such captures
+    serve predicates), else the whole match.
     """
 
     def __init__(self, language: str, text: str) -> None:
@@ -61,27 +57,14 @@ class TreeQuery:
         if faults := list(_faults(language, text)):
             raise ValueError("\n".join(faults))
         patterns = _patterns(text)
-        self._shown = [pattern.shown for pattern in patterns]
+        self.shown = [pattern.shown for pattern in patterns]
         self.captures = {name for pattern in patterns for name in pattern.captures}
-        self.query = compiled(language, _captured(text, patterns))
-
-    def find(self, roots: "tuple[Node, ...]", capture: str | None = None) -> "list[Node]":
-        """The shown node of each match in these trees, by place, each once."""
-        from tree_sitter import QueryCursor  # noqa: PLC0415  see languages.grammar
-
-        found: dict[tuple[int, int, int], Node] = {}
-        for root in roots:
-            for number, captured in QueryCursor(self.query).matches(root):
-                names = (capture,) if capture else self._shown[number]
-                node = next((captured[name][0] for name in names if name in captured), None)
-                if node is not None:
-                    found.setdefault((node.start_byte, -node.end_byte, node.kind_id), node)
-        return [found[place] for place in sorted(found)]
+        self.text = _captured(text, patterns)
 
 
 @lru_cache(maxsize=1024)
 def read_query(language: str, text: str) -> TreeQuery:
-    """The query, compiled once. Raises ValueError with every fault, one a line."""
+    """The query, read once. Raises ValueError with every fault, one a line."""
     return TreeQuery(language, text)
 
 

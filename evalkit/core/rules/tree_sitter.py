@@ -1,12 +1,13 @@
 """`tree_sitter`: a query on the candidate's syntax tree that has to match, or must not."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from evalkit.core.rubric import Violation
 from evalkit.core.rules.keys import KeyFault, refuse
 from evalkit.core.rules.languages import LANGUAGES
+from evalkit.core.rules.matching import find
 from evalkit.core.rules.syntax import Syntax, read_syntax, shown
 from evalkit.core.rules.tree_query import TreeQuery, read_query
 from evalkit.core.rules.where import MANY
@@ -35,6 +36,7 @@ class TreeSitter:
     within: str | None = None
     outside: str | None = None
     syntax: str | None = None
+    together: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)  # see unite
 
     SCHEMA: ClassVar[dict[str, Any]] = {
         "required": ["language", "query"],
@@ -69,13 +71,18 @@ class TreeSitter:
             return [syntax.violation(node, f"found {shown(node)!r}") for node in found[:MANY]]
         return self._miscounted(syntax, found)
 
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """All that it asks of a tree."""
+        return tuple(query for query in (self.query, self.within, self.outside) if query)
+
     def _found(self, syntax: Syntax) -> "list[Node]":
-        found = read_query(self.language, self.query).find(syntax.roots, self.capture)
+        found = find(syntax, self.query, self.capture, self.together)
         if found and self.within:
-            regions = read_query(self.language, self.within).find(syntax.roots)
+            regions = find(syntax, self.within, None, self.together)
             found = [node for node in found if _inside(node, regions)]
         if found and self.outside:
-            regions = read_query(self.language, self.outside).find(syntax.roots)
+            regions = find(syntax, self.outside, None, self.together)
             found = [node for node in found if not _inside(node, regions)]
         return found
 
@@ -124,6 +131,16 @@ class TreeSitter:
                 if "min" not in self.count
                 else f"min {least} is more than max {self.count['max']}",
             )
+
+
+def unite(checks: Iterable[object]) -> None:
+    """Let those checks of a rubric that ask for queries of one language run them in one walk."""
+    queries: dict[str, dict[str, None]] = {}
+    asking = [check for check in checks if isinstance(check, TreeSitter)]
+    for check in asking:
+        queries.setdefault(check.language, {}).update(dict.fromkeys(check.queries))
+    for check in asking:
+        object.__setattr__(check, "together", tuple(queries[check.language]))  # no setting: it changes no verdict
 
 
 def _inside(node: "Node", regions: "list[Node]") -> bool:

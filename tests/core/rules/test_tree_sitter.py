@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from evalkit.core.rules.keys import KeyFaults
 from evalkit.core.rules.languages import LANGUAGES
 from evalkit.core.rules.syntax import LARGEST, read_syntax
-from evalkit.core.rules.tree_sitter import TreeSitter
+from evalkit.core.rules.tree_sitter import TreeSitter, unite
 
 UNWRAP = '((call_expression function: (field_expression field: (field_identifier) @_m)) @call (#eq? @_m "unwrap"))'
 TESTS = '((attribute_item) @_a . (mod_item) @tests (#match? @_a "cfg\\\\(test\\\\)"))'
@@ -182,3 +182,21 @@ def test_whatever_is_given_as_a_candidate_has_a_verdict(text, language):
     check = TreeSitter(language, "(_) @a (ERROR) @b", expect="no_match")
     lines = 1 + text.replace("\r\n", "\n").replace("\r", "\n").count("\n")
     assert all(1 <= place.line <= lines for place in check.violations(text))
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["a.unwrap();", "unsafe { b(); }", "c!(d.unwrap());", "let e = 1;", "}"]), max_size=6))
+def test_rules_that_are_run_together_find_what_each_finds_alone(lines):
+    def rules():
+        queries = ["(unsafe_block)", UNWRAP, "(identifier) @a (call_expression)", "(let_declaration)"]
+        checks = [rust(query, expect="no_match") for query in queries]
+        return [
+            *checks,
+            rust("(identifier) @a", outside="(macro_invocation)", within="(unsafe_block)", syntax="ignore"),
+        ]
+
+    text = "fn f() {\n" + "\n".join(lines) + "\n}"
+    together = rules()
+    unite(together)
+    assert together[0].together
+    assert [check.violations(text) for check in together] == [check.violations(text) for check in rules()]
