@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from secrets import token_hex
 
@@ -163,6 +164,7 @@ def killed():
     label = f"{lease.LABEL}={child.stdout.readline().strip()}"
     while len(containers(label)) < 3:
         assert child.poll() is None
+        time.sleep(0.1)
     child.kill()
     child.wait()
     child.stdout.close()
@@ -170,7 +172,6 @@ def killed():
 
 
 async def test_containers_of_a_killed_run_are_removed_by_the_next(killed, fresh):
-    assert len(containers(killed)) == 3
     await fresh(ahead=0).check()
     assert containers(killed) == {}
 
@@ -179,7 +180,7 @@ async def test_cleaning_removes_them_too_but_none_of_a_living_run(killed, fresh)
     living = fresh(ahead=1)
     await living.run(python("pass"))
     await until(lambda: len(containers(mark(living))) == 1)
-    assert clean() >= 3
+    clean()  # how many is not ours to say: another worker's check may have come first
     assert containers(killed) == {}
     assert len(containers(mark(living))) == 1
 
