@@ -1,7 +1,7 @@
 """`tree_sitter`: a query on the candidate's syntax tree that has to match, or must not."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from evalkit.core.rubric import Violation
@@ -36,8 +36,8 @@ class TreeSitter:
     within: str | None = None
     outside: str | None = None
     syntax: str | None = None
-    together: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)  # see unite
 
+    together: ClassVar[tuple[str, ...]] = ()  # of each object, once `unite` has seen it
     SCHEMA: ClassVar[dict[str, Any]] = {
         "required": ["language", "query"],
         "properties": {
