@@ -113,8 +113,8 @@ def suite() -> Job:
 
 async def plain(job: Job) -> None:
     """The bare command, in a folder that stays."""
-    folder = Path("/tmp/evalkit-bench")
-    folder.mkdir(exist_ok=True)
+    folder = Path("/tmp/evalkit-bench/work")  # pytest looks through the folder above, and /tmp may be large
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in job.files.items():
         (folder / name).write_text(text)
     await started_as([sys.executable, "-B", "-s", *job.argv[1:]], job.stdin, folder)
