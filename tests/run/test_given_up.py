@@ -101,7 +101,8 @@ async def test_what_a_climb_had_recorded_on_the_rung_stays_as_it_was(opened):
 async def test_a_failure_of_the_verdict_gives_a_rung_up_too(opened):
     small = FunctionModel(lambda prompt: "wrong" if prompt.instance_id == "i0" else "right")
     summary = await session(opened(), small, FunctionModel(right), policy={"rule_violation": "skip"}, concurrency=3)
-    assert (small.calls, summary.counts["solved"]) == (1, 6)
+    assert small.calls <= 3  # those in flight at the verdict
+    assert (summary.counts["solved"], summary.by_rung[1].attempts) == (6, 7 - small.calls)
 
 
 async def test_other_failures_give_nothing_up(opened):
