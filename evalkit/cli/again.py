@@ -44,10 +44,15 @@ class Again(Ascent):
         if self.ramp.of is not None:
             return self._named(mlruns() / "ramps" / self.ramp.of)
         ramps = [RampFolder(path.parent) for path in (mlruns() / "ramps").glob("*/sample.json")]
-        same = [one for one in ramps if self._is_on_this_dataset(one)]
+        same = [one for one in ramps if self._is_alike(one)]
         changed = [one for one in same if one.families() != self.families]
         if not changed:
-            what = "with another config: nothing was changed since" if same else "on this dataset: climb one first"
+            kind = "simulated" if self.simulated else "live"
+            what = (
+                "with another config: nothing was changed since"
+                if same
+                else f"on this dataset that is {kind}: climb one first"
+            )
             raise ConfigError(f"ramp.retry={self.ramp.retry}: there is no ramp {what}")
         return max(changed, key=lambda one: one.last().timestamp)  # type: ignore[union-attr]  # these have results
 
@@ -58,14 +63,19 @@ class Again(Ascent):
             raise ConfigError(f"ramp.of: no ramp {path.name!r} in {path.parent}")
         if sample.dataset_digest != self.wired.dataset.digest:
             raise ConfigError(f"ramp.of: ramp {path.name} was climbed on another dataset, {sample.dataset}")
+        last = found.last()
+        if last is not None and last.simulated is not self.simulated:
+            raise ConfigError(f"ramp.of: of ramp {path.name} and this one, one is simulated: they are not compared")
         if found.families() == self.families:
             raise ConfigError(f"ramp.of: nothing was changed since ramp {path.name}; change the config first")
         return found
 
-    def _is_on_this_dataset(self, ramp: RampFolder) -> bool:
+    def _is_alike(self, ramp: RampFolder) -> bool:
+        """Whether it is no retry itself, on this dataset, and as live or simulated as this one (invariant 8)."""
         sample, last = ramp.frozen(), ramp.last()
-        here = sample is not None and sample.dataset_digest == self.wired.dataset.digest
-        return here and last is not None and last.retry is None
+        if sample is None or last is None or last.retry is not None:
+            return False
+        return sample.dataset_digest == self.wired.dataset.digest and last.simulated is self.simulated
 
     def _failed(self) -> list[str]:
         return [row.instance_id for row in self._results_before.results if row.status is Status.UNSOLVED]

@@ -79,6 +79,11 @@ class Ascent:
         return " | ".join(self.ramp.shares) or self.wired.choices.get("ladder", "")
 
     @property
+    def simulated(self) -> bool:
+        """Whether any rung's answers are scripted or replayed (invariant 8)."""
+        return any(wired.simulated for wired in self._by_ladder.values())
+
+    @property
     def size(self) -> int:
         """How many instances there are to sample from."""
         return self._size
@@ -199,7 +204,6 @@ class Ascent:
     def _begin(self) -> RampRun:
         """Freeze the sample, and make the ramp known, so that phases can name it."""
         lock = {"evalkit": __version__, "sample": self.sample.digest, "families": self.families}
-        simulated = any(wired.simulated for wired in self._by_ladder.values())
         run = RampRun(
             self.wired,
             self._found,
@@ -207,7 +211,7 @@ class Ascent:
             title=self.title,
             size=self.phases[-1].size,
             ladder=self._ladder,
-            simulated=simulated,
+            simulated=self.simulated,
         )
         run.begin(self.folder, lock)
         return run

@@ -196,15 +196,20 @@ def test_a_gate_that_says_stop_ends_with_4_and_a_change_is_tried_on_the_failed_o
     assert "20 instances" in whole.stdout
 
 
-def test_what_a_retry_paid_for_the_ramp_does_not_pay_again(home, evalkit, ladder):
+def test_what_a_retry_paid_for_the_ramp_does_not_pay_again_and_invariant_8_holds(home, evalkit, ladder):
     sizes = ["ramp.phases.p5.size=4", "~ramp.phases.p10", "~ramp.phases.p30", "~ramp.phases.p100", "~ramp.phases.p300"]
-    evalkit("ramp", *home.dataset(8), ladder("weak", "wrong"), *sizes, *QUICK)
+    evalkit("ramp", *home.dataset(8), ladder("scripted"), *sizes, *QUICK)
     with serving() as server:
         there = [*remote(home, 8, server), *sizes, *QUICK]
-        assert evalkit("ramp", *there, "ramp.retry=failed").returncode == 0
+        simulated = evalkit("ramp", *there, "ramp.retry=all")
+        assert (simulated.returncode, "no ramp on this dataset that is live" in simulated.stderr) == (2, True)
+        assert evalkit("ramp", *there).returncode == 0
         assert sum(server.answered.values()) == 4
-        assert evalkit("ramp", *there, "ramp.phases.p5.size=6").returncode == 0
-        assert sum(server.answered.values()) == 6
+        changed = [*there, "ladder.rungs.only.temperature=0.5"]
+        assert evalkit("ramp", *changed, "ramp.retry=all").returncode == 0
+        assert sum(server.answered.values()) == 8
+        assert evalkit("ramp", *changed, "ramp.phases.p5.size=6").returncode == 0
+        assert sum(server.answered.values()) == 10
 
 
 def test_invariant_1_a_gate_refuses_a_phase_with_unfinished_instances_and_the_same_command_goes_on(home, evalkit):
