@@ -34,8 +34,9 @@ class Tests:
     `returns` are the candidate query's rows; `ordered` says whether their order counts. kind `pytest`: `code`
     (a test file; the candidate is importable as `candidate`) and optionally `names`, the tests that must be
     seen to pass; `isolation` says whether the candidate shares the tests' process (""), has one of its own
-    (`process`), or may besides give plain values only (`values`). kind `rust`: `code` (a crate of tests) and `bridge` (what is compiled against each candidate),
-    see docs/hard_task.md. kind `command`: `command` (argv), accepted when it exits with 0; the candidate lies in
+    (`process`), or may besides give plain values only (`values`). kind `rust`: `code` (a crate of tests) and
+    `bridge` (what is compiled against each candidate), see docs/hard_task.md. kind `command`: `command` (argv),
+    accepted when it exits with 0; the candidate lies in
     `candidate.<suffix>`.
     """
 
