@@ -266,7 +266,8 @@ class Peer:
             error = Exception.__new__(Exception)
         error.args = tuple(self._freely(told["args"]))
         error.__dict__.update({str(name): one for name, one in self._freely(told["has"]).items()})
-        error.__dict__.update(told=str(told["text"]), candidate_line=told["line"])
+        line = told["line"] if type(told["line"]) is int else None
+        error.__dict__.update(told=str(told["text"]), candidate_line=line)
         return error
 
 
