@@ -46,8 +46,9 @@ class JsonlJournal:
 
     Used from the event loop's thread; the writing thread is its own. Only each record's place in the file is held
     in memory, so a long run stays small. Whoever is cancelled while his record is being written has lost nothing:
-    it is written all the same, and `close` waits for it. Raises JournalError if the file is damaged, of another
-    run, or locked; StorageError if it cannot be written.
+    it is written all the same, and `close` waits for it. Where two do the same effect at once, the first result on
+    record is the result of both. Raises JournalError if the file is damaged, of another run, or locked;
+    StorageError if it cannot be written.
     """
 
     def __init__(self, path: Path, run: str) -> None:
@@ -70,6 +71,8 @@ class JsonlJournal:
         if key in self:
             return self._recall(key, kind)
         value = await effect(*args)
+        if key in self:  # somebody else was quicker: a second line would be another answer to the same question
+            return self._recall(key, kind)
         await asyncio.shield(asyncio.wrap_future(self._append(key, value)))
         return value
 

@@ -107,6 +107,22 @@ async def test_records_of_many_climbs_at_once_are_synced_in_groups(tmp_path, mon
     assert await once(path, "77", Completion("other")) == (Completion("answer 77"), 0)
 
 
+async def test_of_two_who_do_the_same_effect_at_once_both_get_the_first_result_and_none_waits_for_ever(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    journal, both_in = JsonlJournal(path, "r1"), asyncio.Barrier(2)
+
+    async def answer(text):
+        await both_in.wait()
+        return Completion(text)
+
+    async with asyncio.timeout(20):
+        found = await asyncio.gather(*(journal.once("a", Completion, answer, text) for text in ("one", "other")))
+    journal.close()
+    assert found[0] == found[1]
+    assert await once(path, "a", Completion("third")) == (found[0], 0)
+    assert len(path.read_text().splitlines()) == 2
+
+
 async def test_what_was_paid_for_is_recorded_though_its_climb_is_cancelled(tmp_path, monkeypatch):
     path = tmp_path / "journal.jsonl"
     journal, sync = JsonlJournal(path, "r1"), os.fsync
