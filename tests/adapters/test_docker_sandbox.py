@@ -146,10 +146,12 @@ KILLED = """
 import asyncio, sys
 from tests.sandboxes import docker
 from evalkit.core.ports import Job, Limits
-job = Job(("python", "-c", "import time; time.sleep(60)"), limits=Limits(seconds=60))
-sandbox = docker(ahead=2)
+sandbox = docker(ahead=3, concurrency=3)
 print(sandbox._pool._mark, flush=True)
-asyncio.run(sandbox.run(job))
+async def main():
+    for code in ("pass", "import time; time.sleep(60)"):
+        await sandbox.run(Job(("python", "-c", code), limits=Limits(seconds=60)))
+asyncio.run(main())
 """
 
 

@@ -57,12 +57,14 @@ class DockerSandbox(Contained):
         """Run the job to its end or its limits. Raises SandboxError if it could not be run."""
         async with self._slots:
             wanted = await self._shape(job)
-            container = await self._pool.take(wanted, job.limits.seconds + self.engine_timeout_s)
+            seconds = job.limits.seconds + self.engine_timeout_s
+            container = await self._pool.take(wanted, seconds)
             try:
                 attempt = Attempt(job, container, job.image or self.image, self.engine_timeout_s)
                 return await self._watched(attempt)
             finally:
                 self._pool.discard(container)
+                self._pool.refill(wanted, seconds)
 
     async def check(self, *images: str) -> None:
         """Prove that the engine, these images (or the default one) and Python in it are there. Raises SandboxError."""

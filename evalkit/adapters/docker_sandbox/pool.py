@@ -44,6 +44,13 @@ class Pool:
                 return container
             self.discard(container)
 
+    def refill(self, wanted: Shape, seconds: float) -> None:
+        """Start what is missing. Called when a job has ended, so that it did not share its processors with this."""
+        with self._lock, suppress(RuntimeError):  # closed meanwhile
+            ready = self._ready.get(wanted)
+            while not self._closed and ready is not None and len(ready) < self._ahead:
+                ready.append(self._starters.submit(self._start, wanted, seconds))
+
     def discard(self, container: Container) -> None:
         """End and remove it, without waiting."""
         self._engine.forget(container.id)
@@ -65,7 +72,7 @@ class Pool:
                 remove(api, one["Id"])
 
     def _next(self, wanted: Shape, seconds: float) -> tuple[Future[Container], bool]:
-        """The next one ready, or one that is started now; and others are begun in its place."""
+        """The next one ready, or one that is started now."""
         with self._lock:
             if self._closed:
                 raise SandboxError("the docker sandbox is closed")
@@ -74,8 +81,6 @@ class Pool:
             fresh = future is None
             if future is None:
                 future = self._starters.submit(self._start, wanted, seconds)
-            while len(ready) < self._ahead:
-                ready.append(self._starters.submit(self._start, wanted, seconds))
             while len(self._ready) > SHAPES:
                 for old in self._ready.pop(next(iter(self._ready))):
                     old.add_done_callback(self._discard_started)
