@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-IMAGES := python  # what tests of sandbox=docker run in
+IMAGES := python rust  # what tests of sandbox=docker run in
 
 .PHONY: help demo test engine check format lint types contracts docs docs-check bench weights weights-small wheel clean
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from evalkit.core.errors import SandboxError
 from evalkit.places import Places
 
 CONFINED = ("bubblewrap", "docker")
+NO_RUST = "needs Debian's rustc and librust-tokio-dev, or the image `rust`"
 
 
 def docker(**settings):
@@ -44,8 +46,29 @@ def why_no_docker():
     return why
 
 
-async def _lacks(one):
-    why = await one.lacks("")
+@cache
+def why_no_rust_image():
+    if why := why_no_docker():
+        return why
+    why = alone(_lacks, docker(engine_timeout_s=20), "rust")
+    if why and os.environ.get("CI") == "true":
+        pytest.fail(f"CI must test Rust in docker: {why}", pytrace=False)
+    return why
+
+
+@cache
+def rust_sandbox():
+    """The name of the sandbox that can compile Rust with tokio here; empty for none."""
+    if Path("/usr/bin/rustc").exists() and [*Path("/usr/share/cargo/registry").glob("tokio-1.*")]:
+        return "bubblewrap"
+    return "" if why_no_rust_image() else "docker"
+
+
+needs_rust = pytest.mark.skipif("not rust_sandbox()", reason=NO_RUST)  # asked when a test runs; import both names
+
+
+async def _lacks(one, image=""):
+    why = await one.lacks(image)
     await one.close()
     return why
 

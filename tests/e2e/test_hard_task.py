@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.cli.hydra_app import composed
+from tests.sandboxes import needs_rust, rust_sandbox
 
 ROOT = Path(__file__).parents[2]
 CLIMB = ("dataset=hard_rust", "ladder=hard_task_replay", "feedback=violations", "max_attempts=6", "tracker=none")
@@ -20,10 +21,6 @@ MODELS = {
     "kimi": "kimi-k2:1t",
     "mistral": "mistral-large-3:675b",
 }
-needs_rust = pytest.mark.skipif(
-    not (Path("/usr/bin/rustc").exists() and [*Path("/usr/share/cargo/registry").glob("tokio-1.*")]),
-    reason="needs Debian's rustc and librust-tokio-dev",
-)
 
 
 def climb(home, *overrides):
@@ -101,7 +98,7 @@ def test_rubric_test_points_at_that_rule_and_at_none_of_ours(home):
 @pytest.mark.timeout(600)
 def test_answers_that_pass_the_tests_make_that_rule_a_suspect_and_a_regrade_frees_them(home):
     strict(home)
-    climb(home, *STRICT, "verifier.after_rejection=run", "sandbox=bubblewrap", "name=strict")
+    climb(home, *STRICT, "verifier.after_rejection=run", f"sandbox={rust_sandbox()}", "name=strict")
     (suspect,) = [one for one in home.summary()["suspects"] if one["why"] == "only_objection"]
     assert suspect["rule"] == "literal-backoff"
     assert [answer["attempt"] for answer in suspect["answers"]] == [5, 7]

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from evalkit.adapters.rubric_files import RubricFolder
 from evalkit.core.judge import judge
 from evalkit.core.types import Candidate, Instance, Outcome, Tests, Verdict
 from evalkit.run.tests_verifier import TestsVerifier
+from tests.sandboxes import alone, docker, needs_rust, rust_sandbox, why_no_rust_image
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "conf" / "dataset" / "hard_rust"
@@ -26,11 +27,6 @@ SUITE = Tests(
     timeout_s=120,
 )
 INSTANCE = Instance("bounded-fetch", "…", answer="code:rust", tests=SUITE, image="rust")
-
-needs_rust = pytest.mark.skipif(
-    not (Path("/usr/bin/rustc").exists() and [*Path("/usr/share/cargo/registry").glob("tokio-1.*")]),
-    reason="needs Debian's rustc and librust-tokio-dev",
-)
 
 
 def stated(path: Path) -> str:
@@ -80,9 +76,14 @@ def test_the_dataset_is_what_its_sources_say() -> None:
 
 
 @pytest.fixture(scope="module")
-def verifier() -> TestsVerifier:
+def verifier() -> Iterator[TestsVerifier]:
     """One for all tests here: tokio and the suite are compiled once."""
-    return TestsVerifier(sandbox=BubblewrapSandbox(concurrency=2))
+    if rust_sandbox() == "bubblewrap":
+        yield TestsVerifier(sandbox=BubblewrapSandbox(concurrency=2))
+        return
+    containers = docker(concurrency=2)
+    yield TestsVerifier(sandbox=containers)
+    alone(containers.close)
 
 
 async def verdicts(verifier: TestsVerifier, texts: Iterable[str]) -> list[Verdict]:
@@ -254,3 +255,17 @@ async def test_no_cheat_is_accepted(verifier: TestsVerifier) -> None:
     assert [name for name, one in found.items() if one.accepted] == []
     assert [name for name, one in found.items() if not one.findings] == []
     assert found["moves the clock instead of waiting"].findings[0].message.endswith("the clock was moved by hand")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_in_a_container_the_verdicts_are_the_same(shared_docker: object) -> None:
+    if why := why_no_rust_image():
+        pytest.skip(why)
+    wrong = next(path for path in REJECTED if stated(path).startswith("test "))
+    verifier = TestsVerifier(sandbox=shared_docker)
+    good, bad = await verdicts(verifier, [ACCEPTED[0].read_text(), wrong.read_text()])
+    assert (good.accepted, len(good.tests)) == (True, 12), good.findings
+    assert set(stated(wrong).removeprefix("test ").split()) <= {
+        test.name for test in bad.tests if test.outcome is Outcome.FAILED
+    }
