@@ -7,11 +7,15 @@ from typing import Any, ClassVar, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One place where a rule does not hold; `line` counts from 1. `detail` completes the rule's message."""
+    """One place where a rule does not hold; `line` counts from 1. `detail` completes the rule's message.
+
+    `unread`: the candidate could not be looked at, e.g. does not parse; that proves nothing to a `not` either.
+    """
 
     detail: str = ""
     line: int | None = None
     excerpt: str = ""
+    unread: bool = False
 
 
 class Check(Protocol):

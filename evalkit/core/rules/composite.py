@@ -1,7 +1,7 @@
 """`any_of`, `all_of` and `not`: a rule made of other rules' checks, to any depth."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from evalkit.core.rubric import Violation
@@ -72,7 +72,7 @@ class AnyOf(_Composite):
         said = (_said(part, places[0]) for part, places in zip(self.of, found, strict=True))
         missed = "; ".join(dict.fromkeys(said))
         first = next((place for places in found for place in places if place.line is not None), Violation())
-        return [Violation(short(missed, LONGEST), first.line, first.excerpt)]
+        return [Violation(short(missed, LONGEST), first.line, first.excerpt, unread=any(map(_unread, found)))]
 
 
 class AllOf(_Composite):
@@ -85,18 +85,25 @@ class AllOf(_Composite):
     def _all(self, found: Sequence[list[Violation]]) -> Iterator[Violation]:
         for part, places in zip(self.of, found, strict=True):
             for place in places:
-                yield Violation(_said(part, place), place.line, place.excerpt) if part.description else place
+                yield replace(place, detail=_said(part, place)) if part.description else place
 
 
 class Not(_Composite):
-    """Holds where its part does not."""
+    """Holds where its part does not. What could not be looked at is no proof of that: then neither of them holds."""
 
     NESTED: ClassVar[str] = "one"
     SCHEMA: ClassVar[dict[str, Any]] = {"required": ["of"], "properties": {"of": {"type": "object"}}}
 
     def combined(self, found: Sequence[list[Violation]]) -> list[Violation]:
-        """One, if the part holds."""
-        return [] if found[0] else [Violation(f"this must not hold, and does: {self.of[0].name}")]
+        """One, if the part holds; what it says where it could not look."""
+        if not found[0]:
+            return [Violation(f"this must not hold, and does: {self.of[0].name}")]
+        return found[0] if _unread(found[0]) else []
+
+
+def _unread(places: Sequence[Violation]) -> bool:
+    """Whether a part may hold all the same: nothing but that it could not look speaks against it."""
+    return all(place.unread for place in places)
 
 
 def _said(part: Part, place: Violation) -> str:

@@ -70,7 +70,7 @@ class JsonSchema:
             RecursionError,
             ArithmeticError,
         ) as error:  # the candidate is nested too deeply, or holds 1e999
-            return [Violation(f"its JSON cannot be compared with the schema: {error}")]
+            return [Violation(f"its JSON cannot be compared with the schema: {error}", unread=True)]
 
     def _faults(self) -> Iterator[KeyFault]:
         try:

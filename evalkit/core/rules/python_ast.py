@@ -68,13 +68,13 @@ class PythonAst:
             source = read_source(candidate)
         except SyntaxError as error:
             detail = f"it does not parse: {error.msg}"
-            return [Violation(detail, error.lineno, excerpt(candidate, error.lineno))]
+            return [Violation(detail, error.lineno, excerpt(candidate, error.lineno), unread=True)]
         except (
             ValueError,
             RecursionError,
             MemoryError,
         ) as error:  # null bytes, lone surrogates, nested too deeply
-            return [Violation(f"it does not parse: {error or type(error).__name__}")]
+            return [Violation(f"it does not parse: {error or type(error).__name__}", unread=True)]
         seen = [*self._missing(source), *sorted(self._forbidden(source), key=lambda found: found[1])]
         return [Violation(detail, line, excerpt(candidate, line)) for detail, line in islice(seen, MANY)]
 

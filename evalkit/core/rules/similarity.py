@@ -70,7 +70,8 @@ class Similarity:
         """One, with the similarity, if it is too low."""
         text, reference = self._plain(candidate), self._plain(self.reference)
         if len(text) * len(reference) > (_MOST_SLOW if self.metric in _SLOW else _MOST):
-            return [Violation(f"it is too long to be compared with the reference: {len(text)} characters")]
+            detail = f"it is too long to be compared with the reference: {len(text)} characters"
+            return [Violation(detail, unread=True)]
         value = _metric(self.metric)(text, reference)
         if value >= self.min:
             return []

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ class Syntax:
     def refused(self, strictness: str | None) -> list[Violation]:
         """What breaks a rule before it has looked, where `strictness` is `reject`, and else."""
         found = self.unreadable or (self.problem if strictness == "reject" else None)
-        return [found] if found else []
+        return [replace(found, unread=True)] if found else []
 
     def violation(self, node: "Node", detail: str) -> Violation:
         """A violation at a node."""

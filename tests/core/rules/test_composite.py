@@ -192,6 +192,38 @@ def test_they_mean_what_logic_means(check, text):
     assert (not check.violations(text)) == holds(check, text)
 
 
+EVAL = """
+rules:
+  - id: no_eval
+    kind: not
+    message: "Do not call eval: {detail}."
+    of: %s
+"""
+CALLED = "{kind: tree_sitter, language: python, query: '((identifier) @f (#eq? @f \"eval\"))'}"
+LISTED = "{kind: tree_sitter, language: python, query: '((list) @l)'}"
+UNREAD = [
+    (CALLED, "eval(x)\ndef (\n"),
+    (CALLED, "eval(x)\n" + "# long\n" * 20_000),
+    (CALLED, "eval(x)\n" + "$ " * 3000),
+    (f"{{kind: any_of, of: [{CALLED}, {{kind: regex, pattern: exec}}]}}", "eval(x)\ndef ("),
+    (f"{{kind: all_of, of: [{CALLED}, {{kind: regex, pattern: eval, description: e}}]}}", "eval(x)\ndef ("),
+    (f"{{kind: not, of: {{kind: not, of: {CALLED}}}}}", "eval(x)\ndef ("),
+    ("{kind: python_ast, require_calls: eval}", "eval(x)\ndef ("),
+    (f"{{kind: similarity, metric: DamerauLevenshtein, reference: {'ab' * 500}, min: 0.5}}", "ab" * 60_000),
+]
+
+
+@pytest.mark.parametrize(("of", "candidate"), UNREAD)
+def test_what_could_not_be_looked_at_is_no_proof_that_something_is_not_there(of, candidate):
+    assert not judge(read_rubric(EVAL % of, "e.yaml"), candidate).accepted
+
+
+def test_what_one_part_alone_tells_is_told_though_another_could_not_look():
+    both = f"{{kind: all_of, of: [{CALLED}, {{kind: regex, pattern: exec}}]}}"
+    assert judge(read_rubric(EVAL % both, "e.yaml"), "eval(x)\ndef (").accepted
+    assert judge(read_rubric(EVAL % LISTED, "e.yaml"), "eval(x)\n").accepted
+
+
 async def test_parts_that_need_the_world_are_asked_through_it():
     failed = Answers(Violation("it does not compile", 3, "x"))
     mixed = AnyOf(of(A, AllOf(of(failed, B))))
