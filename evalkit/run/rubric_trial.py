@@ -19,7 +19,8 @@ from evalkit.core.mutation.report import (
     verdict_of,
 )
 from evalkit.core.ports import World
-from evalkit.core.rubric import Rubric, Rule, Violation
+from evalkit.core.rubric import RejectedAnswer, Rubric, Rule, Violation
+from evalkit.core.types import Verdict
 from evalkit.run.checking import failed_examples, held, is_pure, missing, stage
 
 SHOWN = 3  # rewrites that are shown of a brittle rule
@@ -71,7 +72,7 @@ class _Trial:
                 self._own_mutations(rule)
             elif not self._why[rule.id]:
                 await self._with_world(rule)
-        self._whole_answers()
+        await self._whole_answers()
         self._cross()
 
     def report(self) -> RubricReport:
@@ -88,7 +89,7 @@ class _Trial:
         failed, mutations = self._failed[rule.id], self._mutations[rule.id]
         accepts, rejects = self._judged[rule.id, "accept"], self._judged[rule.id, "reject"]
         brittle = self._brittle[rule.id]
-        if self._why[rule.id]:
+        if self._why[rule.id] and not failed:
             verdict, why = UNCHECKED, self._why[rule.id]
         else:
             verdict, why = verdict_of(failed=len(failed), rejects=rejects, mutations=mutations, brittle=len(brittle))
@@ -146,25 +147,49 @@ class _Trial:
             told = Brittle(rewrite.operator, rewrite.changes, example, rewrite.text, _said(rule, found))
             self._brittle[rule.id].append(told)
 
-    def _whole_answers(self) -> None:
-        """The rubric's own examples, for every rule that the text alone decides."""
-        pure = [rule for rule in self._rubric.rules if is_pure(rule.check)]
-        whole = Rubric(self._rubric.name, tuple(pure), threshold=self._rubric.threshold)
+    async def _whole_answers(self) -> None:
+        """The rubric's own examples, for every rule that can be tried."""
+        rules = self._rubric.rules
         for answer in self._rubric.examples.accept:
-            for rule in pure:
-                found = rule.check.violations(answer)
-                if rule.required or not found:  # an accepted answer may break what is not required
-                    self._example(rule, "accept", answer, found)
-            if len(pure) == len(self._rubric.rules) and not (verdict := judge(whole, answer)).accepted:
+            found = await self._found(rules, answer)
+            for rule in (rule for rule in rules if rule.id in found):
+                if rule.required or not found[rule.id]:  # an accepted answer may break what is not required
+                    self._example(rule, "accept", answer, found[rule.id])
+            if not (verdict := self._at_best(answer, found)).accepted:
                 reason = "; ".join(finding.message for finding in verdict.findings)
                 self._failed_answers.append(FailedExample("accept", answer, reason))
         for rejected in self._rubric.examples.reject:
-            for rule in pure:
-                if rule.id in rejected.rules:
-                    self._example(rule, "reject", rejected.text, rule.check.violations(rejected.text))
-            if not rejected.rules and judge(whole, rejected.text).accepted:
-                self._failed_answers.append(FailedExample("reject", rejected.text, "nothing"))
-        self._whole_mutations(pure)
+            await self._rejected(rejected)
+        self._whole_mutations([rule for rule in rules if is_pure(rule.check)])
+
+    async def _rejected(self, answer: RejectedAnswer) -> None:
+        """By the rules that it names, or else by the rubric as a whole; a rule that is not tried may be the one."""
+        rules = [rule for rule in self._rubric.rules if not answer.rules or rule.id in answer.rules]
+        found = await self._found(rules, answer.text)
+        if answer.rules:
+            for rule in (rule for rule in rules if rule.id in found):
+                self._example(rule, "reject", answer.text, found[rule.id])
+        elif len(found) == len(rules) and self._at_best(answer.text, found).accepted:
+            self._failed_answers.append(FailedExample("reject", answer.text, "nothing"))
+
+    async def _found(self, rules: Sequence[Rule], text: str) -> dict[str, list[Violation]]:
+        """What the rules that can be tried find, by id."""
+        found: dict[str, list[Violation]] = {}
+        for rule in rules:
+            try:
+                if is_pure(rule.check):
+                    found[rule.id] = rule.check.violations(text)
+                elif self._world is not None and not self._why[rule.id]:
+                    found[rule.id] = await held(rule, text, self._world)
+            except InfrastructureError as error:
+                if is_pure(rule.check):
+                    raise
+                self._why[rule.id] = str(error)
+        return found
+
+    def _at_best(self, text: str, found: dict[str, list[Violation]]) -> Verdict:
+        """The whole verdict, if the rules that are not tried held."""
+        return judge(self._rubric, text, {**{rule.id: [] for rule in self._rubric.rules}, **found})
 
     def _whole_mutations(self, pure: Sequence[Rule]) -> None:
         """One text after another for all rules: it is parsed once."""

@@ -2,10 +2,12 @@
 
 import pytest
 
+from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
 from evalkit.adapters.rubric_files import parse_rubric
 from evalkit.core.types import Instance
 from evalkit.run.rubric_trial import Effort, tried
 from evalkit.run.world import RuleWorld
+from tests.sandboxes import why_no_bubblewrap
 
 SLEEPS = "def wait():\n    for delay in (250, 500, 1000):\n        sleep(delay)\n"
 DOUBLES = "def wait():\n    delay = 250\n    for _ in range(3):\n        sleep(delay)\n        delay *= 2\n"
@@ -94,6 +96,25 @@ async def test_rules_that_need_what_is_not_there_are_unchecked_and_say_why():
     assert "sandbox" in inside.rules[0].why
     assert "tests" in inside.rules[2].why
     assert report.failures() == []
+
+
+async def test_whole_answers_are_held_against_rules_that_need_the_world_too():
+    if why := why_no_bubblewrap():
+        pytest.skip(why)
+    given = rubric(
+        {"kind": "regex", "pattern": "x"},
+        {"kind": "compiles", "language": "python"},
+        examples={
+            "accept": ["x = 1", "x = ("],
+            "reject": [{"text": "x = ", "rules": ["r1"]}, {"text": "x = 2", "rules": ["r1"]}, {"text": "x ="}],
+        },
+    )
+    unchecked = await tried(given, None, Effort())
+    assert (unchecked.rules[1].verdict, unchecked.failures()) == ("unchecked", [])
+    report = await tried(given, RuleWorld(Instance("one", ""), sandbox=BubblewrapSandbox()), Effort())
+    assert (report.rules[1].verdict, report.rules[1].accepts, report.rules[1].rejects) == ("wrong", 1, 1)
+    assert [one.example for one in report.rules[1].failed_examples] == ["x = (", "x = 2"]
+    assert [(one.expected, one.example) for one in report.failed_answers] == [("accept", "x = (")]
 
 
 def rubric(*rules, **more):
