@@ -156,6 +156,6 @@ def _too_long(rubric: Rubric, candidate: str) -> Verdict:
     return Verdict(
         accepted=False,
         failure=Failure.RULE_VIOLATION,
-        findings=(Finding("answer", message),),
+        findings=(Finding("answer", message, source="answer"),),
         rules_total=len(rubric.rules),
     )

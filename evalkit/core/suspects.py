@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from evalkit.core.digest import rubric_digest
-from evalkit.core.rubric import Rubric, Rule, leaves
+from evalkit.core.rubric import Rubric, Rule, leaves, source
 from evalkit.core.types import Attempt, Instance, Outcome, Solution, Verdict
 
 NEVER_FIRED, ALWAYS_FIRED, ONLY_OBJECTION = "never_fired", "always_fired", "only_objection"
@@ -66,12 +66,13 @@ def held(instance: Instance, shared: Rubric | None, attempt: Attempt, epoch: int
 
 
 def of_verdict(answer: Answer, rubrics: Sequence[Rubric], verdict: Verdict, passes: bool | None) -> Held:
-    """The same for a verdict by these rubrics."""
+    """The same for a verdict by these rubrics; without rules, where it was rejected before any was looked at."""
+    unread = any(finding.source == "answer" for finding in verdict.findings)
     rules = tuple(
         (rubric, rule)
         for rubric in rubrics
         for rule in rubric.rules
-        if not verdict.rules_unjudged or not any(hasattr(leaf, "found") for leaf in leaves(rule.check))
+        if not unread and not (verdict.rules_unjudged and any(hasattr(leaf, "found") for leaf in leaves(rule.check)))
     )
     ids = {rule.id for _, rule in rules}
     broken = frozenset(finding.rule for finding in verdict.findings if finding.rule in ids)
@@ -92,6 +93,11 @@ def _reached(rubric: Rubric, broken: set[str]) -> bool:
     total = sum(rule.weight for rule in rubric.rules)
     held = sum(rule.weight for rule in rubric.rules if rule.id not in broken)
     return not total or held / total >= (rubric.threshold or 0) - 1e-9
+
+
+def _tested(one: Held) -> bool:
+    """Whether what objects are the tests themselves, as a rule."""
+    return any(rule.id in one.objections and source(rule.check) == "test" for _, rule in one.rules)
 
 
 def _passes(verdict: Verdict) -> bool | None:
@@ -121,7 +127,7 @@ class Suspicions:
                 self._fired[key].append(one.answer)
             if one.objections == {rule.id} and one.passes:
                 self._alone[key].append(one.answer)
-        if len(one.objections) == 1 and one.passes is None and one.testable:
+        if len(one.objections) == 1 and one.passes is None and one.testable and not _tested(one):
             self.untested.append(one.answer)
 
     def found(self) -> tuple[Suspect, ...]:

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from evalkit.core.failure import Failure
+from evalkit.core.judge import judge, rejected
 from evalkit.core.rubric import Rubric, Rule
+from evalkit.core.rules.instance_tests import InstanceTests
 from evalkit.core.rules.regex import Regex
 from evalkit.core.suspects import Answer, Held, Suspicions, Watch, held
 from evalkit.core.types import (
@@ -98,6 +100,21 @@ def test_what_is_no_answer_is_held_against_no_rule():
     nothing = replace(attempt(1, "r"), candidate=Candidate("", failure=Failure.NO_ANSWER))
     assert held(Instance("i", "", rubric=BOTH), None, nothing, 1) is None
     assert held(Instance("i", ""), None, attempt(1, "r"), 1) is None
+
+
+@pytest.mark.parametrize("text", ["", "a" * 1_000_001])
+def test_what_was_rejected_unread_says_nothing_of_any_rule(text):
+    verdict = rejected(Candidate("", failure=Failure.EMPTY_RESPONSE)) if not text else judge(BOTH, text)
+    judged = held(Instance("i", "", rubric=BOTH), None, replace(attempt(1, "r"), verdict=verdict), 1)
+    assert (judged.rules, judged.objections) == ((), set())
+
+
+def test_an_answer_that_a_rule_of_kind_tests_rejects_has_been_tested():
+    rubric = Rubric("", (Rule("works", "tests", InstanceTests(), "Make it work."),))
+    verdict = Verdict(accepted=False, findings=(Finding("works", "", source="test"),))
+    watch = Watch([Instance("i", "", rubric=rubric, tests=TESTS)], None)
+    watch.climbed(Solution("i", 1, Status.UNSOLVED, "", (replace(attempt(1, "r"), verdict=verdict),)))
+    assert watch.untested == 0
 
 
 def test_a_run_is_watched_climb_by_climb():
