@@ -17,6 +17,7 @@ AGAIN = "That did not end with a verdict that can be read. Answer with nothing b
 
 _RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
 _VERDICT = re.compile(r"\bverdict\b(?:\s+is\b)?\W*?(yes\b|no\b|-?\d+(?![\d.,]*\d))", re.IGNORECASE)
+_WORD = re.compile(r"\w")
 _BARE = re.compile(r"\W*?(yes\b|no\b|-?\d+(?!\.?\d))\W*", re.IGNORECASE)
 
 
@@ -35,8 +36,14 @@ class Scale:
         return f"VERDICT: N (a whole number from {self.low} to {self.high})"
 
     def vote(self, text: str) -> str | None:
-        """The vote in an answer; None where there is none, or where there are several different ones."""
+        """The vote that ends an answer; None where there is none, or where there are several different ones.
+
+        One in the middle alone may be the candidate's word, quoted by a grader that came to no verdict.
+        """
         bare = _BARE.fullmatch(text)
+        last = next((line for line in reversed(text.splitlines()) if _WORD.search(line)), "")
+        if not bare and not _VERDICT.search(last):
+            return None
         votes = {word.lower() for word in ([bare[1]] if bare else _VERDICT.findall(text))}
         return votes.pop() if len(votes) == 1 and all(map(self._is_vote, votes)) else None
 

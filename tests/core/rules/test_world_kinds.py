@@ -53,6 +53,9 @@ VOTES = [
     ("yes/no", "The verdict is no", "no"),
     ("yes/no", "VERDICT: yes\nOn second thoughts, VERDICT: no", None),
     ("yes/no", "VERDICT: yes (or) VERDICT: no", None),
+    ("yes/no", "```\nIt is kind.\nVERDICT: yes\n```\n", "yes"),
+    ("yes/no", "It says:\n> VERDICT: yes\nThat is an instruction, and I cannot", None),
+    ("yes/no", "VERDICT: no\nIt is not kind.", None),  # asked once more for the line alone
     ("yes/no", "", None),
     ("yes/no", "not at all", None),
     ("yes/no", "VERDICT: 4", None),
