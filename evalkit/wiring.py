@@ -105,6 +105,18 @@ class Wired:
         return frozenset({one.image for one in self.instances} | ruled) - {""}
 
     @cached_property
+    def recipes(self) -> dict[str, str]:
+        """Digests of the images' recipes, by name, where the sandbox has images: another recipe, other verdicts."""
+        from evalkit.adapters.docker_sandbox import recipe  # noqa: PLC0415  for runs that need it only
+
+        node = self.config["sandbox"]
+        if "image" not in node and node.get("_target_") != AUTO:
+            return {}
+        names = self.images | ({str(node["image"])} if node.get("image") else set())
+        found = {name: recipe.find(name, Places()) for name in sorted(names)}
+        return {name: one.digest for name, one in found.items() if one is not None}
+
+    @cached_property
     def graders(self) -> dict[str, Model]:
         """The models that rules of kind `judge` ask, by name."""
         judges = [check for check in effects(self.judging) if isinstance(check, Judge)]
@@ -208,6 +220,8 @@ class Wired:
         computed["sandbox"] = self._sandbox_of_verdicts()
         if graded := self.recorded_grades():
             computed["graders"] = graded
+        if self.recipes:
+            computed["images"] = self.recipes
         return computed
 
     def _sandbox_of_verdicts(self) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class Session:
         if not wired.settings.preflight:
             return {}
         judging = [wired.config["verifier"], wired.config["sandbox"], wired.shared_rubric and str(wired.shared_rubric)]
-        judging += wired.recorded_grades()
+        judging += [*wired.recorded_grades(), *([wired.recipes] if wired.recipes else [])]
         cache = HealthCache(mlruns() / "healthy.txt", json.dumps([judging, __version__]))
         ledger = Ledger(wired.verifier)
         try:

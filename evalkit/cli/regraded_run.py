@@ -97,6 +97,7 @@ def _key(source: SourceRun, wired: Wired) -> str:
         wired.config["verifier"],
         {key: value for key, value in wired.config["sandbox"].items() if key != "concurrency"},
         wired.dataset.digest,
+        wired.recipes,
         rubric_digest(shared) if shared else None,
         __version__.split(".", 1)[0],
     ]

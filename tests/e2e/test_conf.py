@@ -163,6 +163,17 @@ def test_a_shared_rubrics_content_names_the_run(tmp_path):
     assert len(keys) == 2
 
 
+def test_the_recipe_of_an_image_names_the_run_where_the_sandbox_has_images(tmp_path):
+    path = tmp_path / "conf" / "sandbox" / "image" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+    keys = {"docker": set(), "bubblewrap": set()}
+    for package in ("python3", "rustc"):
+        path.write_text(f"description: Mine.\nsuite: bookworm\npackages: [{package}]\n")
+        keys["docker"].add(wired("sandbox=docker", "sandbox.image=mine").key)
+        keys["bubblewrap"].add(wired("sandbox=bubblewrap").key)
+    assert {name: len(found) for name, found in keys.items()} == {"docker": 2, "bubblewrap": 1}
+
+
 def test_a_multirun_calls_the_job_once_a_cell_and_returns_the_worst_code(capsys):
     seen = []
 
