@@ -43,11 +43,12 @@ FLIPS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that a regrade found."""
+    """All that a regrade found. `judged` of the `attempts` have a verdict of today."""
 
     climbs: "Sequence[Climbed]"
     rates: "Rates"
     attempts: int
+    judged: int
     unjudged: tuple[str, ...]
     suspects: "tuple[Suspect, ...] | None"
 
@@ -81,6 +82,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _judged(source: "SourceRun", wired: "Wired", args: argparse.Namespace) -> Outcome:
+    try:
+        return await _outcome(source, wired, args)
+    finally:
+        await wired.close()
+
+
+async def _outcome(source: "SourceRun", wired: "Wired", args: argparse.Namespace) -> Outcome:
     from evalkit.cli.source_run import without_graders  # noqa: PLC0415
     from evalkit.core.regrading import before, by_climb, climbed, rates  # noqa: PLC0415
     from evalkit.run.regrade import Regrading  # noqa: PLC0415
@@ -108,7 +116,8 @@ async def _judged(source: "SourceRun", wired: "Wired", args: argparse.Namespace)
     if args.suspects:
         found, more = await _interrogated(wired, answers, instances, graders=args.with_graders)
         suspects, faults = found, [*faults, *(fault for fault in more if fault not in faults)]
-    return Outcome(climbs, rates(climbs), len(answers), tuple(faults), suspects)
+    verdicts = sum(not one.error for one in judged)
+    return Outcome(climbs, rates(climbs), len(answers), verdicts, tuple(faults), suspects)
 
 
 async def _interrogated(
@@ -164,9 +173,9 @@ def _tell(source: "SourceRun", wired: "Wired", outcome: Outcome, *, graders: boo
         print(f"{which} has changed since: {wired.dataset.digest[:12]}")
     if flips:
         rows = [{**asdict(flip), "because": ", ".join(flip.rules) or flip.message} for flip in flips]
-        show(rows, FLIPS, title=f"{source.record.name}: {len(flips)} of {outcome.attempts} verdicts flip")
+        show(rows, FLIPS, title=f"{source.record.name}: {len(flips)} of {outcome.judged} verdicts flip")
     else:
-        print(f"{source.record.name}: none of {outcome.attempts} verdicts flips")
+        print(f"{source.record.name}: none of {outcome.judged} verdicts flips")
     _tell_rates(outcome.rates)
     for line in outcome.unjudged[:MOST_LINES]:
         print(f"not judged: {line}")

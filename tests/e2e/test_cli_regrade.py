@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.cli import main
+from evalkit.wiring import Wired
 from tests.e2e.command import Home
 
 STORY = Path(__file__).parent / "backoff"
@@ -152,6 +153,18 @@ def test_what_cannot_be_judged_is_said_and_ends_with_3(home, evalkit):
     assert "not judged: delays, epoch 1, attempt 1: the dataset has no instance 'delays' any more" in out
     found = json.loads(evalkit("regrade", "story", "--format", "json")[1])
     assert (len(found["unjudged"]), found["judged"]) == (3, {"before": 3, "after": 2})
+    assert f"none of {found['attempts'] - 3} verdicts flips" in out
+
+
+def test_what_judges_is_closed_again(home, evalkit, monkeypatch):
+    closed = []
+
+    async def close(self):
+        closed.append(self)
+
+    monkeypatch.setattr(Wired, "close", close)
+    evalkit("regrade", "story")
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize(
