@@ -52,6 +52,8 @@ def log(source: SourceRun, wired: Wired, climbs: Sequence[Climbed], overrides: S
         tracker.climbed(solution)
         for attempt in solution.attempts:
             tally.spend(attempt.completion)
+            for grading in attempt.verdict.gradings:
+                tally.spend(grading)
     summary = _summary(source, wired, record, tally)
     folder.finish(summary)
     late = tracker.finish(summary)

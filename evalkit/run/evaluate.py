@@ -11,7 +11,7 @@ from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder
 from evalkit.core.ports import Model, Observer, Strategy, Verifier
 from evalkit.core.summary import Facts, Summary, Tally
-from evalkit.core.types import Attempt, Instance, Solution, Status
+from evalkit.core.types import Attempt, Completion, Grading, Instance, Solution, Status
 from evalkit.run.given_up import GivenUp
 from evalkit.run.ledger import paid_for_health
 from evalkit.run.records import Metered, NotRecorded, OnlyRecorded, Searchable
@@ -113,8 +113,17 @@ class Evaluation:
     async def _solve(self, instance: Instance, epoch: int, climb: Climb) -> Solution:
         if (why := self._plan.quarantined.get(instance.id)) is not None:
             return Solution(instance.id, epoch, Status.QUARANTINED, "quarantined", error=why)
+        paid: list[Completion | Grading] = []  # of a climb that is cut off, the journal tells it: see _recall
+        solution = await self._climbed(instance, epoch, climb, paid)
+        for one in paid:
+            self._tally.spend(one)
+        return solution
+
+    async def _climbed(
+        self, instance: Instance, epoch: int, climb: Climb, paid: list[Completion | Grading]
+    ) -> Solution:
         history: list[Attempt] = []
-        journal = Metered(climb.journal, self._tally.spend, self._given_up.hear)
+        journal = Metered(climb.journal, paid.append, self._given_up.hear)
         try:
             return await solve(
                 instance,

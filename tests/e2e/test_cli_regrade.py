@@ -156,6 +156,18 @@ def test_what_cannot_be_judged_is_said_and_ends_with_3(home, evalkit):
     assert f"none of {found['attempts'] - 3} verdicts flips" in out
 
 
+def test_what_graders_took_is_on_the_bill_of_a_logged_regrade(home, evalkit):
+    home.write("grader.yml", "default: [{text: 'VERDICT: yes', tokens_prompt: 10, tokens_completion: 2}]")
+    rule = "{id: kind, kind: judge, model: scripted/grader.yml, prompt: 'Kind? {candidate}', message: Be kind.}"
+    home.write("rubrics/graded.yaml", f"rules: [{rule}]\n")
+    (source,) = home.runs
+    judged = ["verifier=rubric", "verifier.rubric=graded", "--with-graders", "--log"]
+    assert evalkit("regrade", "story", *judged)[0] == 0
+    (logged,) = [run for run in home.runs if run != source]
+    summary = json.loads((logged / "summary.json").read_text())
+    assert summary["graders"]["tokens_prompt"] == 10 * summary["graders"]["requests"] > 0
+
+
 def test_what_judges_is_closed_again(home, evalkit, monkeypatch):
     closed = []
 

@@ -97,6 +97,24 @@ async def test_what_an_interrupted_session_did_not_come_to_is_recalled_from_the_
     assert summary.cost_usd == 5.0
 
 
+async def test_what_an_interrupted_climb_has_paid_is_counted_once():
+    class Hanging(FunctionModel):
+        async def complete(self, prompt):
+            if prompt.number > 1:
+                await asyncio.Event().wait()
+            return await super().complete(prompt)
+
+    climb = Climb(rungs(only=2), 10, {"only": Hanging(lambda _: "wrong")}, PlainStrategy(), WordVerifier(), Memory())
+    evaluation = Evaluation(Plan(instances(2), 1, 2, 3, {}), climb, ())
+    running = asyncio.create_task(evaluation.run())
+    await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    summary = evaluation.summary(FACTS, since=time.perf_counter(), cut_short="interrupted")
+    assert summary.cost_usd == sum(row.cost_usd for row in summary.instances) == 2.0
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
