@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from evalkit.core import json_lines
 from evalkit.core.answer import misspelt
 from evalkit.core.digest import canonical, digest
+from evalkit.core.edits import is_edit, of_files, why_no_edits
 from evalkit.core.errors import DatasetError, UsageError
 from evalkit.core.ports import Places
 from evalkit.core.rubric import Rubric
@@ -23,7 +24,8 @@ from evalkit.core.types import Case, Dataset, Instance, Tests
 PATTERNS = {
     "id": "must start with a letter or digit and hold only letters, digits, '.', '_' and '-', at most 120:"
     " it names a folder",
-    "answer": "must be 'text', 'json', 'code:LANGUAGE' or 'completion:LANGUAGE', such as 'code:python'",
+    "answer": "must be 'text', 'json', 'code:LANGUAGE' or 'completion:LANGUAGE', such as 'code:python', or an edit:"
+    " 'search_replace', 'unified_diff' or 'whole_file'",
 }
 TYPES = {
     "object": "an object",
@@ -217,11 +219,27 @@ def _sense_faults(value: Mapping[str, Any]) -> Iterator[str]:
         yield "rubric, tests: at least one of the two must say how candidates are judged"
     yield from _language_faults(value.get("answer", "text"), value.get("tags", ()))
     yield from _tests_faults(value.get("tests", {}))
-    for text in sorted(set(value.get("good", ())) & set(value.get("bad", ()))):
-        yield f"bad: {_short(text)} stands among the good answers too"
+    for one in value.get("bad", ()):
+        if one in value.get("good", ()):
+            yield f"bad: {_short(one)} stands among the good answers too"
+    yield from _edits_faults(value)
     for path in value.get("files", ()):
         if not path.strip() or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             yield f"files: {path!r} must be a relative path without '..'"
+
+
+def _edits_faults(value: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps an instance's edits from being applied and tested, and answers from being edits."""
+    answer, tests = value.get("answer", "text"), value.get("tests", {})
+    for key in ("good", "bad"):
+        for index, made in enumerate(value.get(key, ())):
+            fault = why_no_edits(answer, value.get("files", {}), made)
+            if fault:
+                yield f"{key}[{index}]: {fault}"
+    if "protected" in value and not is_edit(answer):
+        yield f"protected: is for answers that are edits, and answer is {answer!r}"
+    if is_edit(answer) and tests and (tests["kind"] != "pytest" or tests.get("isolation")):
+        yield f"tests: edits ({answer}) are tested by kind 'pytest' without isolation only"
 
 
 def _language_faults(answer: str, tags: Sequence[str]) -> Iterator[str]:
@@ -259,12 +277,19 @@ def _instance(value: Mapping[str, Any], rubric: Rubric | None) -> Instance:
         difficulty=intern(value.get("difficulty", "")),
         rubric=rubric,
         tests=_tests(value["tests"]) if "tests" in value else None,
-        good=tuple(value.get("good", ())),
-        bad=tuple(value.get("bad", ())),
+        good=_answers(value, "good"),
+        bad=_answers(value, "bad"),
         files=value.get("files", {}),
         image=value.get("image", ""),
         metadata=value.get("metadata", {}),
+        protected=tuple(value["protected"]) if "protected" in value else None,
     )
+
+
+def _answers(value: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """As texts: files that an answer makes are written as edits in the instance's own format."""
+    answer, given = value.get("answer", "text"), value.get("files", {})
+    return tuple(one if isinstance(one, str) else of_files(answer, given, one) for one in value.get(key, ()))
 
 
 def _tests(value: Mapping[str, Any]) -> Tests:

@@ -82,4 +82,4 @@ class TemplateStrategy:
 
     def candidate(self, instance: Instance, completion: Completion) -> Candidate:
         """What is to be judged, taken out as the instance's `answer` says."""
-        return candidate(instance.answer, completion)
+        return candidate(instance.answer, completion, instance)

@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from evalkit.core.edits import apply, is_edit
+from evalkit.core.edits.forms import EDIT_FORMS
 from evalkit.core.failure import Failure
-from evalkit.core.types import Candidate, Completion
+from evalkit.core.types import Candidate, Completion, Instance
 
 FENCE = re.compile(
     r"^[ \t]*(?P<mark>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n]*\n"
@@ -44,18 +46,21 @@ class Block:
     closed: bool
 
 
-def candidate(answer: str, completion: Completion) -> Candidate:
+def candidate(answer: str, completion: Completion, instance: Instance | None = None) -> Candidate:
     """Take the candidate out as the instance's `answer` says.
 
     `text`: the whole text, stripped. `code:LANGUAGE`: the last fenced block in that language, or else the last
     one without a language. `completion:LANGUAGE`: the same, or the whole raw text where there is no fence.
-    `json`: the last fenced block, or else the whole text. Raises ValueError on another `answer`.
+    `json`: the last fenced block, or else the whole text. `search_replace`, `unified_diff`, `whole_file`: the
+    whole raw text, applied to the files of `instance` where it is given. Raises ValueError on another `answer`.
     """
     kind, _, language = answer.partition(":")
     if completion.failure is not None:
         return Candidate("", language, completion.failure, completion.detail)
     if kind not in FORMS:
-        raise ValueError(f"answer {answer!r} is not one of text, json, code:LANGUAGE, completion:LANGUAGE")
+        raise ValueError(f"answer {answer!r} is not one of {KNOWN}")
+    if is_edit(kind):
+        return _edits(answer, completion, instance)
     if kind == "text":
         return _cut(completion, Candidate(completion.text.strip()))
     chosen = _choose(blocks(completion.text), "json" if kind == "json" else language)
@@ -74,14 +79,16 @@ FORMS = {
     "json": "Answer with one JSON value in a single ```json code block.",
     "code": "Answer with one complete {language} solution in a single ```{language} code block.",
     "completion": "Answer with the complete {language} code in a single ```{language} code block.",
+    **EDIT_FORMS,
 }
+KNOWN = "text, json, code:LANGUAGE, completion:LANGUAGE, search_replace, unified_diff, whole_file"
 
 
 def form(answer: str) -> str:
     """The sentence that tells the model how to hand in its answer. Raises ValueError on an unknown `answer`."""
     kind, _, language = answer.partition(":")
     if kind not in FORMS or (kind in ("code", "completion")) != bool(language):
-        raise ValueError(f"answer {answer!r} is not one of text, json, code:LANGUAGE, completion:LANGUAGE")
+        raise ValueError(f"answer {answer!r} is not one of {KNOWN}")
     return FORMS[kind].format(language=language)
 
 
@@ -120,6 +127,16 @@ def _from_block(completion: Completion, block: Block, language: str) -> Candidat
     if not block.closed and _was_cut(completion):
         return _truncated(completion, language)
     return Candidate(block.body.rstrip("\n") + "\n", language)
+
+
+def _edits(answer: str, completion: Completion, instance: Instance | None) -> Candidate:
+    """All edits applied, or none; of an answer that was cut off nobody knows which edits are missing."""
+    whole = _cut(completion, Candidate(completion.text))
+    if whole.failure is not None or instance is None:
+        return whole
+    done = apply(answer, completion.text, instance.files, instance.protected)
+    files = None if done.failure else done.files
+    return Candidate(completion.text, "", done.failure, files=files, findings=done.findings)
 
 
 def _cut(completion: Completion, whole: Candidate) -> Candidate:

@@ -13,6 +13,9 @@ class Failure(StrEnum):
     CONTEXT_WINDOW = "context_window"
     SYNTAX_ERROR = "syntax_error"  # the candidate does not parse or import
     RULE_VIOLATION = "rule_violation"
+    NO_EDITS = "no_edits"  # text, but no edit in it
+    APPLY_FAILED = "apply_failed"  # an edit that does not fit the files
+    NO_CHANGE = "no_change"  # edits that leave every file as it was
     TEST_FAILURE = "test_failure"
     CANDIDATE_TIMEOUT = "candidate_timeout"  # the candidate ran too long
     RESOURCE_LIMIT = "resource_limit"  # memory, processes, file size or output

@@ -63,6 +63,8 @@ def judge(
 def rejected(candidate: Candidate) -> Verdict:
     """The verdict where there is nothing to judge: its failure, with one finding worded for the model."""
     failure = candidate.failure or Failure.NO_ANSWER
+    if candidate.findings:
+        return Verdict(accepted=False, failure=failure, findings=candidate.findings)
     message = _WORDING.get(failure, f"There is no answer to judge ({failure}).")
     if candidate.detail:
         message = f"{message} ({candidate.detail})"

@@ -58,7 +58,11 @@ class Tests:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One problem. `answer` says how a candidate is taken out of a completion; `files` are context."""
+    """One problem. `answer` says how a candidate is taken out of a completion; `files` are context.
+
+    Where the answer is a format of edits, they apply to `files`, and `protected` are patterns of paths that they must
+    not touch (None: conftest.py and the like, core/edits/paths.py).
+    """
 
     id: str
     prompt: str
@@ -72,6 +76,7 @@ class Instance:
     files: Mapping[str, str] = field(default_factory=dict)
     image: str = ""  # what the sandbox should look like: a recipe of conf/sandbox/image/ or a container image's name
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    protected: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +136,18 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The text that is judged; `failure` says why there is none (`empty_response`, `no_answer`, …)."""
+    """The text that is judged; `failure` says why there is none (`empty_response`, `no_answer`, …).
+
+    Where the answer is an edit, `files` are the instance's files after it, and `findings` say what kept it from
+    applying.
+    """
 
     text: str
     language: str = ""  # of the code block, as the instance's `answer` names it; "" for plain text
     failure: Failure | None = None
     detail: str = ""
+    files: Mapping[str, str] | None = None
+    findings: tuple["Finding", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 
+from evalkit.core.edits import is_edit
 from evalkit.core.errors import GraderError
+from evalkit.core.failure import Failure
 from evalkit.core.ports import Verifier
 from evalkit.core.types import Candidate, Instance, Verdict
 
@@ -25,6 +27,8 @@ async def health(instance: Instance, verifier: Verifier, *, thorough: bool = Tru
             continue
         if verdict.accepted and not expected:
             faults.append(f"{what} is accepted")
+        elif verdict.failure in (Failure.NO_EDITS, Failure.APPLY_FAILED) and text and not expected:
+            faults.append(f"{what} proves nothing, its edits do not apply: {_why(verdict)}")
         elif expected and not verdict.accepted:
             faults.append(f"{what} is rejected: {_why(verdict)}")
     return tuple(faults)
@@ -63,6 +67,8 @@ def _proofs(instance: Instance, *, thorough: bool) -> Iterator[tuple[str, str, b
 
 
 def _candidate(instance: Instance, text: str) -> Candidate:
+    if is_edit(instance.answer):
+        return Candidate(text, files=None if text else instance.files)  # doing nothing is told by the tests
     kind, _, language = instance.answer.partition(":")
     return Candidate(text, language or ("json" if kind == "json" else ""))
 

@@ -79,7 +79,15 @@ class RubricVerifier:
 
     def world(self, instance: Instance, candidate: Candidate) -> RuleWorld:
         """What the rules may ask about this candidate."""
-        return RuleWorld(instance, sandbox=self.sandbox, tests=self._tests, ask=self.ask, language=candidate.language)
+        edits = candidate if candidate.files is not None else None
+        return RuleWorld(
+            instance,
+            sandbox=self.sandbox,
+            tests=self._tests,
+            ask=self.ask,
+            language=candidate.language,
+            candidate=edits,
+        )
 
     async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
         """The verdict of all its rubrics. Raises GraderError, SandboxError or ModelError if there can be none."""

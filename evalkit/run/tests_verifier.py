@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from secrets import token_hex
 
+from evalkit.core.edits import edited, is_edit
 from evalkit.core.errors import GraderError
 from evalkit.core.failure import Failure
 from evalkit.core.judge import rejected
 from evalkit.core.ports import Execution, Job, Sandbox
-from evalkit.core.types import Candidate, Instance, Tests, Verdict
+from evalkit.core.types import Candidate, Finding, Instance, Tests, Verdict
 from evalkit.run.judging import cases, command, rust, suite
 from evalkit.run.judging.channel import Trial, failed, finding
 from evalkit.run.judging.kept import Kept
@@ -50,6 +51,8 @@ class TestsVerifier:
             return f"{instance.id} has no tests"
         if instance.tests.kind not in KINDS:
             return f"{instance.id} has tests of kind {instance.tests.kind!r}; known are {', '.join(KINDS)}"
+        if is_edit(instance.answer) and (instance.tests.kind != "pytest" or instance.tests.isolation):
+            return f"{instance.id}: edits are tested by tests of kind 'pytest' without isolation only"
         return ""
 
     async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
@@ -57,10 +60,14 @@ class TestsVerifier:
         tests = instance.tests
         if tests is None or self.covers(instance):
             raise GraderError(f"{self.covers(instance)}. Choose a verifier that covers it, e.g. verifier=rubric.")
+        if candidate.failure is None and is_edit(instance.answer):
+            done = edited(instance, candidate)
+            candidate = replace(candidate, files=done.files, failure=done.failure, findings=done.findings)
         if candidate.failure is not None:
             return rejected(candidate)
-        broken = _syntax(candidate) if _must_parse(instance, tests, candidate) else None
-        return broken or await self._run(instance, tests, candidate)
+        texts = _modules(instance, tests, candidate)
+        broken = [found for name, text in texts.items() if (found := _syntax(name, text))]
+        return failed(Failure.SYNTAX_ERROR, *broken) if broken else await self._run(instance, tests, candidate)
 
     async def _run(self, instance: Instance, tests: Tests, candidate: Candidate) -> Verdict:
         make_job, judge = KINDS[tests.kind]
@@ -71,27 +78,31 @@ class TestsVerifier:
         return judge(trial, await self.sandbox.run(replace(make_job(trial), image=instance.image)))
 
 
+def _modules(instance: Instance, tests: Tests, candidate: Candidate) -> dict[str, str]:
+    """What of the candidate is Python by itself, by file: of edits, the files that they change."""
+    if candidate.files is None:
+        return {"": candidate.text} if _must_parse(instance, tests, candidate) else {}
+    changed = {path: text for path, text in candidate.files.items() if instance.files.get(path) != text}
+    return {path: text for path, text in changed.items() if path.endswith(".py")}
+
+
 def _must_parse(instance: Instance, tests: Tests, candidate: Candidate) -> bool:
     """A `completion:` may go on in the middle of the prompt's function, and is no module by itself."""
     return suite.is_python(instance, tests, candidate) and not instance.answer.startswith("completion:")
 
 
-def _syntax(candidate: Candidate) -> Verdict | None:
+def _syntax(name: str, text: str) -> Finding | None:
     """Parsing runs nothing of the candidate, and saves a sandbox."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # e.g. an invalid escape: no concern of the user's terminal
-            ast.parse(candidate.text, "candidate.py")
+            ast.parse(text, name or "candidate.py")
     except SyntaxError as error:
         near = f": `{error.text.strip()[:120]}`" if error.text else ""
-        message = f"The code is not valid Python: {error.msg} (line {error.lineno}{near})."
-        return _not_python(message, error.lineno)
+        message = f"{name or 'The code'} is not valid Python: {error.msg} (line {error.lineno}{near})."
+        return finding("syntax", message, line=error.lineno, source="rule")
     except SystemError:  # Python before 3.11.5, rarely (its issue 106905): the sandbox will find out
         return None
     except (ValueError, RecursionError, MemoryError) as error:  # a null character, or nested too deep to parse
-        return _not_python(f"The code cannot be parsed as Python: {error}.")
+        return finding("syntax", f"{name or 'The code'} cannot be parsed as Python: {error}.", source="rule")
     return None
-
-
-def _not_python(message: str, line: int | None = None) -> Verdict:
-    return failed(Failure.SYNTAX_ERROR, finding("syntax", message, line=line, source="rule"))

@@ -12,7 +12,7 @@ from evalkit.run.tests_verifier import TestsVerifier
 
 
 class RuleWorld:
-    """One instance's world. `language` is the candidate's, as its answer names it.
+    """One instance's world. `language` is the candidate's, as its answer names it; `candidate`: itself, of edits.
 
     `tested` holds the tests' verdicts by candidate, `asked` every grader's answer. For one candidate at a time,
     hence without a lock.
@@ -26,6 +26,7 @@ class RuleWorld:
         tests: TestsVerifier | None = None,
         ask: Ask | None = None,
         language: str = "",
+        candidate: Candidate | None = None,
     ) -> None:
         self.asked: list[Completion] = []
         self.gradings: list[Grading] = []
@@ -34,6 +35,7 @@ class RuleWorld:
         self._tests = tests
         self._ask = ask
         self._language = language
+        self._candidate = candidate
         self.tested: dict[str, Verdict] = {}
 
     @property
@@ -70,7 +72,8 @@ class RuleWorld:
         if self._tests is None:
             raise GraderError(f"{self._instance.id}: nothing here can run tests; choose verifier=rubric or both")
         if candidate not in self.tested:
-            found = Candidate(candidate, self._language)
+            given = self._candidate
+            found = given if given and given.text == candidate else Candidate(candidate, self._language)
             self.tested[candidate] = await self._tests.verify(self._instance, found)
         return self.tested[candidate]
 

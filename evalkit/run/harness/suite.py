@@ -18,6 +18,11 @@ LONG = 600
 # What `assert` and pytest stand on: a candidate has no business to change any of it.
 WATCHED = ("_pytest", "pytest", "pluggy", "unittest", "math", "operator", "builtins")
 
+# Where the candidate is a folder of edited files (keeper.py): the files in it that are not its own, and what it makes
+# importable. None: it is the module `candidate`.
+OURS: frozenset[str] | None = None
+MODULES = frozenset({"candidate"})
+HERE = f"{os.getcwd()}/"  # noqa: PTH109  as in main
 # The older form of wrapper: pytest before 8, as in Debian's images, knows no other.
 Around = Generator[None, Any, None]
 audit = sys.audit  # before anybody else can change it
@@ -63,6 +68,7 @@ class Reporter:
         if getattr(made, "wasxfail", None) is not None:
             outcome = "passed" if made.skipped and not _gave_up(error) else "failed"
         said = {"when": str(call.when), "outcome": outcome, "message": _message(error), "line": _candidate_line(error)}
+        said |= {"file": _candidate_file(error)} if OURS is not None else {}
         report({"test": str(item.nodeid), **said}, {**_plugins(item.config), **_tests([item])})
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -135,7 +141,7 @@ def _fault(error: "ExceptionInfo[BaseException] | None") -> dict[str, Any]:
     cause = error.value.__cause__ or error.value
     trace = cause.__traceback__ or error.tb  # `raise … from` something that was never raised
     info = ExceptionInfo.from_exc_info((type(cause), cause, trace))  # not from_exception: Debian's pytest has none
-    missing = isinstance(cause, ImportError) and cause.name == "candidate"
+    missing = isinstance(cause, ImportError) and str(cause.name).partition(".")[0] in MODULES
     wrong = isinstance(cause, SyntaxError) and _is_candidate(str(cause.filename))
     ours = missing or wrong or _passed_through_candidate(info)
     return {"ours": ours, "message": _message(info), "line": _candidate_line(info)}
@@ -156,8 +162,17 @@ def _candidate_line(error: "ExceptionInfo[BaseException] | None") -> int | None:
     return lines[-1] if lines else None
 
 
+def _candidate_file(error: "ExceptionInfo[BaseException] | None") -> str:
+    """Of several files, the one that the line is of."""
+    entries = error.traceback if error is not None else ()
+    files = [str(entry.path)[len(HERE) :] for entry in entries if _is_candidate(str(entry.path))]
+    return files[-1] if files else ""
+
+
 def _is_candidate(path: str) -> bool:
-    return path.rpartition("/")[2] == "candidate.py"
+    if OURS is None:
+        return path.rpartition("/")[2] == "candidate.py"
+    return path.startswith(HERE) and path[len(HERE) :] not in OURS
 
 
 def _message(error: "ExceptionInfo[BaseException] | None") -> str:

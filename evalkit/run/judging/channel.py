@@ -105,9 +105,9 @@ def verdict(
     )
 
 
-def failed(failure: Failure, found: Finding) -> Verdict:
+def failed(failure: Failure, *found: Finding) -> Verdict:
     """A verdict that needed no run."""
-    return Verdict(accepted=False, failure=failure, findings=(found,), rules_total=1)
+    return Verdict(accepted=False, failure=failure, findings=found[:MOST_FINDINGS], rules_total=1)
 
 
 def finding(rule: str, message: str, *, line: int | None = None, source: str = "test") -> Finding:

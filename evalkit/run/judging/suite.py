@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
+from evalkit.core.edits import apply
+from evalkit.core.edits.paths import refused
 from evalkit.core.errors import GraderError
 from evalkit.core.failure import Failure
 from evalkit.core.ports import Execution, Job
@@ -20,9 +22,23 @@ def suite_job(trial: Trial) -> Job:
     """The tests and the candidate as files; the nonce through stdin."""
     if trial.tests.isolation:
         return _isolated_job(trial)
+    if trial.candidate.files is not None:
+        return _edited_job(trial, trial.candidate.files)
     files = {**trial.instance.files, candidate_file(trial): trial.candidate.text, FILE: trial.tests.code}
     argv = ("python", "-P", "-c", script("keeper"), script("witness"), script("suite"))
     return Job(argv, files, f'{{"nonce": "{trial.nonce}"}}', trial.limits)
+
+
+def _edited_job(trial: Trial, edited: Mapping[str, str]) -> Job:
+    """The edited files, and which of them are the dataset's own, and what they make importable."""
+    instance = trial.instance
+    ours = [FILE, *(path for path in edited if refused(path, edited, instance.protected))]
+    files = {**instance.files, **edited}
+    for text in instance.good:  # tests may import what only the answer makes
+        files |= apply(instance.answer, text, instance.files, instance.protected).files
+    told = {"ours": ours, "modules": sorted({path.split("/")[0].removesuffix(".py") for path in files})}
+    argv = ("python", "-P", "-c", script("keeper"), script("witness"), script("suite"), json.dumps(told))
+    return Job(argv, {**edited, FILE: trial.tests.code}, f'{{"nonce": "{trial.nonce}"}}', trial.limits)
 
 
 def _isolated_job(trial: Trial) -> Job:
@@ -84,7 +100,7 @@ def judge(trial: Trial, done: Execution) -> Verdict:
     if tampered:
         message = f"The code changes what the tests stand on: {', '.join(tampered)}."
         findings.append(finding("tests", message, source="rule"))
-    results = list(_results(trial.tests, records, findings, ending(done, trial.limits)))
+    results = list(_results(trial, records, findings, ending(done, trial.limits)))
     if not results and not findings:
         raise GraderError(f"{trial.instance.id}: {FILE} holds no tests. Mend the dataset.")
     if any("MemoryError" in test.message for test in results):
@@ -144,7 +160,8 @@ def _not_collected(trial: Trial, records: Records, findings: list[Finding]) -> F
     return None
 
 
-def _results(tests: Tests, records: Records, findings: list[Finding], ended: str) -> Iterator[TestResult]:
+def _results(trial: Trial, records: Records, findings: list[Finding], ended: str) -> Iterator[TestResult]:
+    tests, edited = trial.tests, trial.candidate.files or {}
     phases: dict[str, list[Mapping[str, Any]]] = {}
     for record in records.every("test"):
         phases.setdefault(_short(record["test"]), []).append(record)
@@ -152,7 +169,7 @@ def _results(tests: Tests, records: Records, findings: list[Finding], ended: str
     running = True
     for name in _wanted(tests, collected):
         if name in phases:
-            result, line = _result(name, phases[name])
+            result, line = _result(name, phases[name], edited)
         else:
             result, line = TestResult(name, Outcome.MISSING, f"{name} was not seen to run"), None
         if name not in phases or len(phases[name]) < len(("setup", "call", "teardown")):
@@ -172,14 +189,22 @@ def _wanted(tests: Tests, collected: list[str]) -> list[str]:
     return [*dict.fromkeys(collected), *(name for name in defined(tests.code) if name not in bases)]
 
 
-def _result(name: str, phases: list[Mapping[str, Any]]) -> tuple[TestResult, int | None]:
+def _result(name: str, phases: list[Mapping[str, Any]], edited: Mapping[str, str]) -> tuple[TestResult, int | None]:
     for phase in phases:
         if phase["outcome"] != "passed":
             outcome = Outcome.SKIPPED if phase["outcome"] == "skipped" else Outcome.FAILED
             outcome = Outcome.ERROR if outcome is Outcome.FAILED and phase["when"] != "call" else outcome
-            return TestResult(name, outcome, f"{name}: {phase['message']}"), phase["line"]
+            return TestResult(name, outcome, f"{name}: {phase['message']}{_where(phase, edited)}"), phase["line"]
     whole = {phase["when"] for phase in phases} == {"setup", "call", "teardown"}
     return TestResult(name, Outcome.PASSED if whole else Outcome.MISSING), None
+
+
+def _where(phase: Mapping[str, Any], edited: Mapping[str, str]) -> str:
+    """The line that raised it, of an edited file."""
+    path, line = phase.get("file", ""), phase["line"]
+    lines = edited[path].split("\n") if path in edited else []
+    code = lines[line - 1].strip()[:120] if line is not None and 0 < line <= len(lines) else ""
+    return f" ({path}, line {line}: `{code}`)" if code else ""
 
 
 def _short(name: str) -> str:
