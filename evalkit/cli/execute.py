@@ -111,9 +111,7 @@ class Session:
         wired = self._wired
         if not wired.settings.preflight:
             return {}
-        judging = [wired.config["verifier"], wired.config["sandbox"], wired.shared_rubric and str(wired.shared_rubric)]
-        judging += [*wired.recorded_grades(), *([wired.recipes] if wired.recipes else [])]
-        cache = HealthCache(mlruns() / "healthy.txt", json.dumps([judging, __version__]))
+        cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired))
         ledger = Ledger(wired.verifier)
         try:
             found = await quarantine(wired.instances, ledger, cache, concurrency=2)
@@ -203,6 +201,18 @@ class Session:
             "overrides": list(self._overrides),
             "commit": commit(),
         }
+
+
+def judged_by(wired: Wired) -> str:
+    """What an instance's health depends on beside itself; after preflight, which finds what cannot be used."""
+    judging = [wired.config["verifier"], wired.config["sandbox"], wired.shared_rubric and str(wired.shared_rubric)]
+    fallback = getattr(wired.sandbox, "fallback", "")  # health in bubblewrap proves nothing of the image
+    judging += [
+        *wired.recorded_grades(),
+        *([wired.recipes] if wired.recipes else []),
+        *([fallback] if fallback else []),
+    ]
+    return json.dumps([judging, __version__])
 
 
 def sandbox_tags(wired: Wired) -> dict[str, str]:

@@ -202,4 +202,5 @@ def _tell_rates(rates: "Rates") -> None:
     least = "at least " if rates.open else ""
     print(f"solved {was}, now {least}{rates.solved_after} of {rates.judged_after}: {rate(rates.after)}")
     if rates.open:
-        print(f"{rates.open} climbs would have gone on, and nothing more is recorded of them: counted as unsolved")
+        climbs = "1 climb" if rates.open == 1 else f"{rates.open} climbs"
+        print(f"{climbs} would have gone on, and nothing more is recorded: counted as unsolved")

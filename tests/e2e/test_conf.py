@@ -6,8 +6,9 @@ import itertools
 import pytest
 import yaml
 
+from evalkit.cli.execute import judged_by
 from evalkit.cli.hydra_app import composed, groups, launch, options, sweep_names
-from evalkit.core.errors import ConfigError
+from evalkit.core.errors import ConfigError, SandboxError
 from evalkit.places import installed
 from evalkit.settings import PORTS, TARGETS, read, target
 from evalkit.wiring import Wired
@@ -172,6 +173,18 @@ def test_the_recipe_of_an_image_names_the_run_where_the_sandbox_has_images(tmp_p
         keys["docker"].add(wired("sandbox=docker", "sandbox.image=mine").key)
         keys["bubblewrap"].add(wired("sandbox=bubblewrap").key)
     assert {name: len(found) for name, found in keys.items()} == {"docker": 2, "bubblewrap": 1}
+
+
+async def test_health_that_was_found_without_an_instance_s_image_is_not_remembered_for_the_image():
+    with_it, without = wired("sandbox=auto"), wired("sandbox=auto")
+    assert judged_by(with_it) == judged_by(without)
+    try:
+        await without.sandbox.check("no-such-image-anywhere")
+    except SandboxError:
+        pass  # no bubblewrap here either
+    finally:
+        await without.close()
+    assert judged_by(with_it) != judged_by(without)
 
 
 def test_a_multirun_calls_the_job_once_a_cell_and_returns_the_worst_code(capsys):
