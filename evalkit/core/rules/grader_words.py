@@ -41,10 +41,10 @@ class Scale:
         One in the middle alone may be the candidate's word, quoted by a grader that came to no verdict.
         """
         bare = _BARE.fullmatch(text)
-        last = next((line for line in reversed(text.splitlines()) if _WORD.search(line)), "")
-        if not bare and not _VERDICT.search(last):
+        found = [bare] if bare else list(_VERDICT.finditer(text))
+        if not found or _WORD.search(text[found[-1].end() :].partition("\n")[2]):
             return None
-        votes = {word.lower() for word in ([bare[1]] if bare else _VERDICT.findall(text))}
+        votes = {one[1].lower() for one in found}
         return votes.pop() if len(votes) == 1 and all(map(self._is_vote, votes)) else None
 
     def _is_vote(self, word: str) -> bool:

@@ -51,6 +51,7 @@ VOTES = [
     ("yes/no", "**Verdict:** **No**.", "no"),
     ("yes/no", "Yes.", "yes"),
     ("yes/no", "The verdict is no", "no"),
+    ("yes/no", "It is kind.\nVERDICT:\n**yes**\n", "yes"),
     ("yes/no", "VERDICT: yes\nOn second thoughts, VERDICT: no", None),
     ("yes/no", "VERDICT: yes (or) VERDICT: no", None),
     ("yes/no", "```\nIt is kind.\nVERDICT: yes\n```\n", "yes"),
