@@ -38,7 +38,7 @@ def ambiguous(what: str, sought: str, path: str, at: Sequence[int]) -> Finding:
 def no_file(what: str, path: str, files: Iterable[str]) -> Finding:
     """The file that the edit names does not exist."""
     known = list(files)
-    near = get_close_matches(path, known, 3, 0.5) or [name for name in known if _last(name) == _last(path)] or known[:5]
+    near = get_close_matches(path, known, 3, 0.7) or [name for name in known if _last(name) == _last(path)] or known[:5]
     there = f"Did you mean {' or '.join(map(repr, near))}?" if near else "There are no files."
     return fault(what, f"there is no file {path!r}. {there}")
 
