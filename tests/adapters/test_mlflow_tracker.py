@@ -154,14 +154,15 @@ class Server:
         self.home, self.port, self.uri = home, port, f"http://127.0.0.1:{port}"
 
     def __enter__(self):
+        self.home.mkdir(exist_ok=True)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "evalkit", "ui", "--port", str(self.port)],
             env={**os.environ, "EVALKIT_HOME": str(self.home)},
             stdout=subprocess.PIPE,
             text=True,
         )
-        said = self.process.stdout.readline()
-        assert self.uri in said
+        starting, there = self.process.stdout.readline(), self.process.stdout.readline()
+        assert (starting.startswith("starting"), self.uri in there) == (True, True)
         return self
 
     def __exit__(self, *_):
