@@ -5,7 +5,7 @@ import pytest
 from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
 from evalkit.core.errors import GraderError, SandboxError
 from evalkit.core.ports import Execution, Limits
-from evalkit.core.rubric import Rule
+from evalkit.core.rubric import Rule, source
 from evalkit.core.rules.command import Command
 from evalkit.core.rules.compiles import Compiles
 from evalkit.core.rules.instance_tests import InstanceTests
@@ -185,3 +185,19 @@ async def test_an_example_that_cannot_be_tried_says_which_rule_it_is():
     rule = Rule("slow", "compiles", Compiles("c"), "Mend it.", accept=("int a;",))
     with pytest.raises(SandboxError, match="rule 'slow': this rule needs a sandbox"):
         await failed_examples(rule, RuleWorld(Instance("i", "p")))
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({}, "rule"),
+        ({"files": {"input.txt": "secret"}}, "test"),
+        ({"stdin": "1"}, "test"),
+        ({"stdout": "2"}, "test"),
+        ({"stdout_matches": "2"}, "test"),
+        ({"files": {"ruff.toml": ""}, "hidden": False}, "rule"),
+        ({"hidden": True}, "test"),
+    ],
+)
+def test_invariant_9_a_command_with_what_the_prompt_does_not_show_is_a_hidden_test(keys, told):
+    assert source(Command(["python", "{file}"], **keys)) == told

@@ -24,7 +24,9 @@ LONGEST = 300
 class Command:
     """`command` is argv ({file} is filled in); the candidate lies in `file`, beside the instance's files and `files`.
 
-    It must end with `exit_code`, and print `stdout` (a last newline aside) or what `stdout_matches` finds.
+    It must end with `exit_code`, and print `stdout` (a last newline aside) or what `stdout_matches` finds. `hidden`
+    says whether what it finds is a hidden test's outcome (invariant 9); unsaid, it is where the rule holds files,
+    input or expected output that the prompt does not show.
     """
 
     command: Sequence[str]
@@ -37,6 +39,7 @@ class Command:
     timeout_s: float = 0.0
     memory_mb: int = 0
     image: str = ""
+    hidden: bool | None = None
 
     stage: ClassVar[int] = 1
     SCHEMA: ClassVar[dict[str, Any]] = {
@@ -47,6 +50,7 @@ class Command:
             "exit_code": {"type": "integer"},
             "stdout": {"type": "string"},
             "stdout_matches": {"type": "string", "minLength": 1},
+            "hidden": {"type": "boolean"},
             **KEYS,
         },
     }
@@ -54,6 +58,12 @@ class Command:
     def __post_init__(self) -> None:
         """Refuse what can never work. Raises KeyFaults."""
         refuse(self._faults())
+
+    @property
+    def source(self) -> str:
+        """`test` where the finding tells how a hidden test ended."""
+        held_back = bool(self.files or self.stdin or self.stdout or self.stdout_matches)
+        return "test" if (held_back if self.hidden is None else self.hidden) else "rule"
 
     async def found(self, candidate: str, world: World) -> list[Violation]:
         """What is not as it should be. Raises SandboxError where the command could not be run."""
