@@ -129,7 +129,7 @@ def test_a_gzipped_file_is_the_same_dataset(reader):
         ({"answer": "python"}, "answer: must be 'text', 'json', 'code:LANGUAGE' or 'completion:LANGUAGE'"),
         ({"tags": "python"}, "tags: must be a list, not 'python'"),
         ({"tags": ["a", "a"]}, "tags: holds an entry twice"),
-        ({"good": [3]}, "good[0]: must be a text, not 3"),
+        ({"good": [3]}, "good[0]: must be a text or an object, not 3"),
         ({"good": ["hi"], "bad": ["ho", "hi"]}, "bad: 'hi' stands among the good answers too"),
         ({"files": {"../secret": "x"}}, "files: '../secret' must be a relative path without '..'"),
         ({"files": {"/etc/x": "x"}}, "files: '/etc/x' must be a relative path"),

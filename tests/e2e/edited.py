@@ -1,4 +1,5 @@
 """A small folder with three planted bugs, each an instance whose answer is an edit."""
+# ruff: noqa: E501  tests as texts
 
 import json
 
