@@ -66,7 +66,7 @@ class TemplateStrategy:
         asked = [attempt for attempt in history if not attempt.skipped]
         names = {
             "instance": _shown(instance),
-            "form": form(instance.answer),
+            "form": form(instance.answer, instance.files),
             "files": chosen.files,
             "feedback": told.lines,
             "previous": asked[-1].candidate.text if asked else "",

@@ -1,11 +1,12 @@
 """How a candidate is taken out of a completion: pure text work, and never a guess."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from evalkit.core.edits import apply, is_edit
-from evalkit.core.edits.forms import EDIT_FORMS
+from evalkit.core.edits.forms import ANY, EDIT_FORMS
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Completion, Instance
 
@@ -84,12 +85,15 @@ FORMS = {
 KNOWN = "text, json, code:LANGUAGE, completion:LANGUAGE, search_replace, unified_diff, whole_file"
 
 
-def form(answer: str) -> str:
-    """The sentence that tells the model how to hand in its answer. Raises ValueError on an unknown `answer`."""
+def form(answer: str, files: Iterable[str] = ()) -> str:
+    """The sentence that tells the model how to hand in its answer. Raises ValueError on an unknown `answer`.
+
+    `files` are the instance's paths, of which the example of an edit takes the first.
+    """
     kind, _, language = answer.partition(":")
     if kind not in FORMS or (kind in ("code", "completion")) != bool(language):
         raise ValueError(f"answer {answer!r} is not one of {KNOWN}")
-    return FORMS[kind].format(language=language)
+    return FORMS[kind].format(language=language, path=next(iter(files), ANY))
 
 
 def misspelt(answer: str) -> str:
