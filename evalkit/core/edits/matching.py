@@ -37,9 +37,11 @@ def places(lines: Sequence[str], old: Sequence[str], new: Sequence[str] = (), *,
 
     `new` are the lines that are to stand there; a place where they could not be indented alike does not count.
     """
+    # Every level wants each line alike but for white space, so that one look at the first rules most places out.
+    likely = [at for at in range(len(lines) - len(old) + 1) if not old or lines[at].strip() == old[0].strip()]
     for match in (_exact, _but_for_line_ends, _but_for_indentation):
         found = []
-        for at in range(len(lines) - len(old) + 1):
+        for at in likely:
             shift = match(lines[at : at + len(old)], old)
             if shift is not None and shift.fits(new):
                 lenient = crlf and match is not _exact

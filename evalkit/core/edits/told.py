@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from evalkit.core.types import Finding
 
 SHOWN = 12  # lines of the nearest place: enough to copy them
+SOUGHT = 24  # lines by which it is sought: a long file and a long hunk must not hold up the other climbs
 LONG = 160  # characters of one of them
 NEAR = 50  # of rapidfuzz's 100: what is further off is no help
 MOST_PLACES = 5
@@ -51,9 +52,9 @@ def _nearest(lines: Sequence[str], old: Sequence[str]) -> tuple[int, int] | None
     """Where a window of as many lines is most alike, and its length."""
     from rapidfuzz import fuzz  # noqa: PLC0415  10 ms that only failures need
 
-    count = max(1, min(len(old), len(lines)))
-    wanted, best, found = "\n".join(line.strip() for line in old), float(NEAR), None
-    plain = [line.strip() for line in lines]
+    count = max(1, min(len(old), len(lines), SOUGHT))
+    wanted, best, found = "\n".join(line.strip()[:LONG] for line in old[:count]), float(NEAR), None
+    plain = [line.strip()[:LONG] for line in lines]
     for at in range(len(lines) - count + 1):
         score = fuzz.ratio("\n".join(plain[at : at + count]), wanted, score_cutoff=best)
         if score > best:
