@@ -19,9 +19,12 @@ FORMATS: dict[str, Callable[[Reading, str], list[Edit]]] = {
     "whole_file": whole_file.parse,
 }
 SEEN = {
-    "search_replace": "no <<<<<<< SEARCH block",
-    "unified_diff": "no diff (--- a/PATH, +++ b/PATH, @@ hunks)",
-    "whole_file": "no code block beneath a file's path",
+    "search_replace": (
+        "no <<<<<<< SEARCH block in it. Write the file's path, then the three marker lines <<<<<<< SEARCH, ======= and "
+        ">>>>>>> REPLACE themselves, with the old and the new lines between them."
+    ),
+    "unified_diff": "no diff in it. Write the lines --- a/PATH, +++ b/PATH and @@ … @@, then lines marked by blank, - or +.",
+    "whole_file": "no code block beneath a file's path in it. Write the path, then the whole file in a code block.",
 }
 
 
@@ -49,7 +52,7 @@ def apply(answer: str, text: str, files: Mapping[str, str], protected: tuple[str
     text = text.replace("\r\n", "\n") if text.count("\n") == text.count("\r\n") else text
     edits = FORMATS[answer](Reading(files), text)
     if not edits:
-        return _failed(files, Failure.NO_EDITS, fault("Your reply", f"there is {SEEN[answer]} in it."))
+        return _failed(files, Failure.NO_EDITS, fault("Your reply", f"there is {SEEN[answer]}"))
     tree, found = dict(files), []
     for edit in edits:
         found += _refusals(edit, tree, protected) or edit.apply(tree)
