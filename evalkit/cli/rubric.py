@@ -85,12 +85,16 @@ def _show(name: str, form: str) -> int:
 
 
 def _row(rule: "Rule") -> dict[str, Any]:
-    check: Any = rule.check  # of whatever kind; a plug-in's need not be a dataclass
-    keys = [key.name for key in fields(check)] if is_dataclass(check) else []
-    own = {key: getattr(check, key) for key in keys if getattr(check, key)}
     shared = ("id", "kind", "description", "message", "weight", "required", "tags")
-    row = {key: getattr(rule, key) for key in shared}
-    return {**row, "keys": ", ".join(f"{key}: {value}" for key, value in own.items())}
+    return {**{key: getattr(rule, key) for key in shared}, "keys": _keys(rule.check)}
+
+
+def _keys(check: Any) -> str:  # of whatever kind; a plug-in's need not be a dataclass
+    own = {key.name: getattr(check, key.name) for key in fields(check)} if is_dataclass(check) else {}
+    parts = own.pop("of", ())
+    said = [f"{key}: {value}" for key, value in own.items() if value]
+    said += [f"{part.name} ({part.kind}: {_keys(part.check)})" for part in parts]
+    return ", ".join(said)
 
 
 def _load(wanted: list[str]) -> "list[Rubric]":

@@ -75,6 +75,13 @@ def test_faulty_files_end_with_2_and_all_their_faults(home, capsys):
     assert err.count("unknown key; did you mean 'pattern'?") == 2
 
 
+def test_parts_of_a_rule_are_shown_as_they_were_written(home, capsys):
+    assert main(["rubric", "show", "bounded_fetch", "--format", "json"]) == 0
+    out = capsys.readouterr().out
+    assert "tree_sitter: language: rust, query:" in out
+    assert "Part(" not in out
+
+
 def test_a_rubric_is_shown_by_its_name(home, capsys):
     assert main(["rubric", "show", "json_only"]) == 0
     assert "no-fence" in capsys.readouterr().out
