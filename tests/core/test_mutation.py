@@ -108,6 +108,7 @@ def test_rewritten_python_does_what_it_did():
         ("python", "def f(a):\n    b = 1\n    return eval('b + 1')\n", "`b` renamed"),  # named in a text
         ("python", "b = 1\ndef f():\n    return b\n", "`b` renamed"),  # the module's
         ("python", "def f(a):\n    a = 1\n    return a\n", "`a` renamed"),  # a parameter
+        ("go", "package p\n\nfunc f(a []int) {\n\tfor _, b := range a {\n\t\tg(b)\n\t}\n}\n", "`_` renamed"),  # no name
         ("python", "def f(a=1):\n    return a\ndef g(b=f()):\n    return b\n", "items in another order"),
         ("python", "def f(x):\n    match x:\n        case 500: return 250\n", "a computed number"),
         ("rust", 'fn f() { let b = 1; println!("{b}"); }', "`b` renamed"),  # captured by the text

@@ -28,6 +28,7 @@ OUTSIDE = re.compile(
     r"parameter|keyword_argument|shorthand|keyed_element|literal_element|^pair$|field_(initializer|declaration)"
     r"|label|import|global|nonlocal|attribute_item|class|macro_definition"
 )
+BLANK = "_"  # no local: Go refuses `for unused, x := range xs`, and a rule may ask for it
 PATTERNS = ("identifier", "tuple_pattern", "pattern_list", "expression_list", "mut_pattern")
 _WORD = re.compile(r"\w+")
 
@@ -46,7 +47,7 @@ def renamed(tree: Tree) -> Iterator[Rewrite]:
 
 def _safe(tree: Tree) -> "dict[str, list[Node]]":
     """The places of each local's name; without those whose name also means something else, or stands in a text."""
-    wanted = {tree.text(node) for node in _bound(tree)}
+    wanted = {tree.text(node) for node in _bound(tree)} - {BLANK}
     places: dict[str, list[Node]] = defaultdict(list)
     unsafe: set[str] = set()
     for node in tree.nodes:
