@@ -23,7 +23,7 @@ SEEN = {
         "no <<<<<<< SEARCH block in it. Write the file's path, then the three marker lines <<<<<<< SEARCH, ======= and "
         ">>>>>>> REPLACE themselves, with the old and the new lines between them."
     ),
-    "unified_diff": "no diff in it. Write the lines --- a/PATH, +++ b/PATH and @@ … @@, then lines marked by blank, - or +.",
+    "unified_diff": "no diff in it. Write --- a/PATH, +++ b/PATH and @@ … @@, then lines marked by a blank, - or +.",
     "whole_file": "no code block beneath a file's path in it. Write the path, then the whole file in a code block.",
 }
 
