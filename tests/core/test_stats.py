@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, multinomial
 
-from evalkit.core.stats import paired, wilson
+from evalkit.core.stats import Z, difference, paired, wilson
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,31 @@ def test_turning_the_runs_round_turns_the_sign(counts):
     assert one.uplift.low == pytest.approx(-other.uplift.high)
     assert one.p_value == pytest.approx(other.p_value)
     assert -1 <= one.uplift.low <= one.uplift.value <= one.uplift.high <= 1
+
+
+@pytest.mark.parametrize(
+    ("instances", "only_a", "only_b", "low", "high"),
+    [
+        (20, 0, 0, -(Z**2) / (20 + Z**2), Z**2 / (20 + Z**2)),  # closed forms of the score test's equation
+        (5, 0, 5, (1 - Z**2 / 5) / (1 + Z**2 / 5), 1.0),
+    ],
+)
+def test_the_interval_of_a_difference_is_where_the_score_test_begins_to_reject(instances, only_a, only_b, low, high):
+    found = difference(only_a, only_b, instances)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+@pytest.mark.parametrize(
+    ("instances", "only_a", "only_b"),
+    [(8, 0, 0.3), (20, 0.1, 0.1), (30, 0, 0.1), (30, 0, 0.2), (30, 0.02, 0.2), (40, 0.05, 0.25)],
+)
+def test_the_interval_of_a_difference_covers_it_93_times_in_a_hundred_or_more(instances, only_a, only_b):
+    """Exactly, over all outcomes; one that holds the number of discordant pairs fixed covers 51 to 80 %."""
+    covered = 0.0
+    for a in range(instances + 1):
+        for b in range(instances + 1 - a):
+            chance = multinomial.pmf([a, b, instances - a - b], instances, [only_a, only_b, 1 - only_a - only_b])
+            if chance > 1e-7:
+                found = difference(a, b, instances)
+                covered += chance * (found.low - 1e-9 <= only_b - only_a <= found.high + 1e-9)
+    assert covered >= 0.93
