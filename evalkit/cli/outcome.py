@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.cli.suspect_lines import lines
+from evalkit.cli.tables import counted
 from evalkit.core.stats import Interval
 from evalkit.core.summary import Summary
 
@@ -52,6 +53,8 @@ def _first_line(summary: Summary) -> str:
     counts = summary.counts
     judged = counts["solved"] + counts["unsolved"]
     text = f"solved {counts['solved']} of {judged}: {rate(summary.solved_rate)}, 95 % Wilson interval"
+    if len(instances := {row.instance_id for row in summary.instances}) < len(summary.instances):
+        text += f" over {counted(len(instances), 'instance')}"  # repeats are none of their own
     others = [f"{counts[name]} {name}" for name in ("unfinished", "quarantined") if counts.get(name)]
     return text + (f"; not counted: {', '.join(others)}" if others else "")
 

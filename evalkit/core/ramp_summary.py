@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from evalkit.core.stats import wilson
+from evalkit.core.stats import solved_rate
 from evalkit.core.summary import Facts, InstanceRow, Summary, Total
 from evalkit.core.types import Status
 
@@ -42,7 +42,7 @@ def _together(parts: Sequence[Summary]) -> Summary:
     return replace(
         parts[0],
         counts=dict(counts),
-        solved_rate=wilson(solved, len(judged)),
+        solved_rate=solved_rate((row.instance_id, row.solved) for row in judged),
         attempts=_attempts(judged),
         by_rung=tuple(replace(rung, name=f"{part.ladder}.{rung.name}") for part in parts for rung in part.by_rung),
         failures=dict(failures.most_common()),

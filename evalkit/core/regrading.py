@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from evalkit.core.ladder import Ladder, Try, next_step
-from evalkit.core.stats import Interval, wilson
+from evalkit.core.stats import Interval, solved_rate
 from evalkit.core.types import Attempt, Message, Prompt, Solution, Status, Verdict
+
+JUDGED = (Status.SOLVED, Status.UNSOLVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,16 @@ def climbed(before: Status, attempts: Sequence[Regraded], ladder: Ladder, max_at
 
 def rates(climbs: Sequence[Climbed]) -> Rates:
     """The solved rate then and now."""
-    then = [climb.before for climb in climbs if climb.before in (Status.SOLVED, Status.UNSOLVED)]
-    now = [climb.solution.status for climb in climbs if climb.solution.status in (Status.SOLVED, Status.UNSOLVED)]
-    before, after = then.count(Status.SOLVED), now.count(Status.SOLVED)
+    then = [(climb.solution.instance_id, climb.before is Status.SOLVED) for climb in climbs if climb.before in JUDGED]
+    now = [
+        (climb.solution.instance_id, climb.solution.status is Status.SOLVED)
+        for climb in climbs
+        if climb.solution.status in JUDGED
+    ]
+    before, after = sum(solved for _, solved in then), sum(solved for _, solved in now)
     unjudged = sum(climb.solution.reason == "not_judged" for climb in climbs)
     still_open = sum(climb.open for climb in climbs)
-    return Rates(
-        wilson(before, len(then)), wilson(after, len(now)), before, after, len(then), len(now), still_open, unjudged
-    )
+    return Rates(solved_rate(then), solved_rate(now), before, after, len(then), len(now), still_open, unjudged)
 
 
 def _flips(attempts: Sequence[Regraded], accepted: Regraded | None, *, is_open: bool) -> Iterator[Flip]:

@@ -1,8 +1,8 @@
 """Rates with intervals and paired differences; scipy does the mathematics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import copysign, inf, sqrt
+from math import copysign, fsum, inf, sqrt
 from statistics import NormalDist
 
 Z = NormalDist().inv_cdf(0.975)
@@ -36,7 +36,19 @@ class Paired:
     conclusion: str
 
 
-def wilson(successes: int, trials: int) -> Interval | None:
+def solved_rate(climbs: Iterable[tuple[str, bool]]) -> Interval | None:
+    """The rate over judged climbs, each an instance's id and whether it was solved; None without any.
+
+    Repeats of an instance (epochs) are no instances of their own: each instance counts once, by its share of solved
+    climbs. Where an instance's repeats differ, the interval is wider than need be, never narrower.
+    """
+    shares: dict[str, list[bool]] = {}
+    for name, solved in climbs:
+        shares.setdefault(name, []).append(solved)
+    return wilson(fsum(sum(each) / len(each) for each in shares.values()), len(shares))
+
+
+def wilson(successes: float, trials: int) -> Interval | None:
     """Wilson score interval, 95 % (Wilson 1927, JASA 22:209, equation 8), of a rate; None without trials.
 
     Written out, because each run ends with it and importing scipy.stats for it costs half a second; a test

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, quantiles
 
 from evalkit.core.ladder import Ladder
-from evalkit.core.stats import Interval, wilson
+from evalkit.core.stats import Interval, solved_rate
 from evalkit.core.suspects import Suspect
 from evalkit.core.types import Attempt, Completion, Grading, Solution, Status
 
@@ -193,7 +193,7 @@ class Tally:
             dataset=facts.dataset,
             ladder=facts.ladder,
             counts=dict(self.counts),
-            solved_rate=wilson(solved, len(judged)),
+            solved_rate=solved_rate((row.instance_id, row.solved) for row in judged),
             attempts=_attempts(judged),
             by_rung=tuple(self._rung(name) for name in self._ladder.rungs),
             failures=dict(self.failures.most_common()),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, multinomial
 
-from evalkit.core.stats import Z, difference, paired, wilson
+from evalkit.core.stats import Z, difference, paired, solved_rate, wilson
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,10 @@ def test_the_interval_of_a_difference_covers_it_93_times_in_a_hundred_or_more(in
                 found = difference(a, b, instances)
                 covered += chance * (found.low - 1e-9 <= only_b - only_a <= found.high + 1e-9)
     assert covered >= 0.93
+
+
+def test_repeats_of_an_instance_count_once_by_their_share():
+    climbs = [(f"i{n}", n < 4) for n in range(6)]
+    assert solved_rate(climbs * 12) == wilson(4, 6)
+    assert solved_rate([("a", True), ("a", False), ("b", True)]) == wilson(1.5, 2)
+    assert solved_rate([]) is None
