@@ -138,7 +138,7 @@ class Ascent:
         wired.tracker.prepare()
         try:
             session = Session(wired, self._found.overrides, tags, started, self._family(wired))
-            return session.finished() or asyncio.run(session.run())
+            return session.finished() or asyncio.run(session.run(gated=True))
         finally:
             wired.tracker.close()
 

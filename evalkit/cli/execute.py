@@ -27,7 +27,7 @@ from evalkit.core.suspects import Watch
 from evalkit.places import home, mlruns
 from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.ledger import Ledger
-from evalkit.run.preflight import preflight, quarantine, rehearse
+from evalkit.run.preflight import preflight, quarantine, refuse_unhealthy, rehearse
 from evalkit.run.ramp import Inheriting
 from evalkit.run.records import Searchable
 from evalkit.wiring import Wired
@@ -84,8 +84,11 @@ class Session:
             print(f"evalkit: {late}", file=sys.stderr)
         return summary
 
-    async def run(self) -> Summary:
-        """Preflight, then climb; what was recorded stays, however this ends."""
+    async def run(self, *, gated: bool = False) -> Summary:
+        """Preflight, then climb; what was recorded stays, however this ends.
+
+        Raises DatasetError where no instance is healthy, unless a gate rules on that.
+        """
         wired = self._wired
         await preflight(wired.models, wired.sandbox, wired.verifier, wired.instances, wired.graders)
         rehearse(wired.strategy, wired.settings.ladder, wired.instances[0])
@@ -97,6 +100,8 @@ class Session:
             journal = self._journal(held)
             try:
                 unhealthy = await self._quarantine(journal)
+                if not gated:
+                    refuse_unhealthy(wired.instances, unhealthy)
                 return await self._climb(journal, unhealthy)
             finally:
                 await wired.close()

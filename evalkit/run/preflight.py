@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from evalkit.core.errors import ConfigError, EvalkitError, InfrastructureError
+from evalkit.core.errors import ConfigError, DatasetError, EvalkitError, InfrastructureError
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder, Step
 from evalkit.core.ports import Model, Sandbox, Strategy, Verifier
 from evalkit.core.types import Attempt, Candidate, Completion, Finding, Instance, Verdict
 from evalkit.run.health import check_all
+
+REASONS = 3  # that are told where no instance is healthy
 
 
 class Remembered(Protocol):
@@ -73,6 +75,19 @@ async def quarantine(
     faults = await check_all(unknown, verifier, concurrency, thorough=False)
     remembered.note(instance for instance in unknown if instance.id not in faults)
     return {name: "; ".join(lines) for name, lines in faults.items()}
+
+
+def refuse_unhealthy(instances: Sequence[Instance], unhealthy: Mapping[str, str]) -> None:
+    """Raises DatasetError where no instance is left: nothing that a model answers could be judged."""
+    if any(instance.id not in unhealthy for instance in instances):
+        return
+    first = dict.fromkeys(" ".join(why.split()) for why in unhealthy.values())  # each reason once
+    reasons = "; ".join(list(first)[:REASONS]) + ("; …" if len(first) > REASONS else "")
+    count = "the only instance is not" if len(instances) == 1 else f"none of the {len(instances)} instances is"
+    raise DatasetError(
+        f"nothing was asked: {count} healthy: {reasons}. Mend the dataset or the rubric; "
+        "`evalkit dataset check` shows each fault."
+    )
 
 
 def _of_tests(instance: Instance) -> list[str]:

@@ -228,6 +228,14 @@ def test_invariant_1_a_gate_refuses_a_phase_with_unfinished_instances_and_the_sa
     assert phase(the_ramp(home), 1)["gate"]["rule"] == "health"
 
 
+def test_a_phase_without_a_healthy_instance_is_for_the_gate_to_stop(home, evalkit, ladder):
+    data = home.dataset(12)
+    rows = [json.loads(line) | {"good": ["wrong"]} for line in (home.path / "tasks.jsonl").open()]
+    home.write("tasks.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    found = evalkit("ramp", *data, ladder("mine"), *PHASES, *QUICK)
+    assert (found.returncode, "all are quarantined" in found.stderr) == (4, True), found.stderr
+
+
 def test_another_threshold_decides_anew_on_what_is_recorded(home, evalkit):
     with serving() as server:
         there = [*remote(home, 30, server), "~ramp.phases.p5", "~ramp.phases.p10", *QUICK]

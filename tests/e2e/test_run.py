@@ -247,6 +247,18 @@ def test_invariant_5_an_instance_whose_good_answer_fails_is_quarantined_and_show
     assert home.summary()["counts"] == {"solved": 3, "unsolved": 1, "unfinished": 0, "quarantined": 1}
 
 
+def test_a_run_without_a_healthy_instance_ends_with_2_before_a_model_is_asked(home, scripted):
+    rows = [json.loads(line) | {"good": ["wrong"]} for line in (home.path / "tasks.jsonl").open()]
+    home.write("tasks.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    for _ in range(2):  # the same again: no half a run is left behind that would count as complete
+        found = home.evalkit("run", *scripted)
+        assert found.returncode == 2, found.stderr
+        last = found.stderr.strip().splitlines()[-1]
+        assert "none of the 5 instances is healthy: good answer 1 is rejected" in last
+        assert "`evalkit dataset check`" in last
+        assert "solved" not in found.stdout
+
+
 def test_invariant_11_a_run_without_a_sandbox_says_so_and_is_tagged(home, scripted):
     found = home.evalkit("run", *scripted, "sandbox=unconfined")
     assert "UNCONFINED" in found.stderr
