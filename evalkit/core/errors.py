@@ -19,6 +19,7 @@ EvalkitError                    says what, where, and what to do
 │   │   └── BadRequestError
 │   ├── SandboxError            the sandbox could not run the candidate
 │   ├── GraderError             the grader itself failed: no verdict
+│   │   └── NoGradeError        a model as grader abstained, or said nothing that can be read
 │   ├── StorageError            a full disk, an unwritable folder
 │   └── TrackerError            the tracking server did not take what was sent
 └── RunStopped                  the run stopped itself, e.g. the same error over and over (exit 3)
@@ -149,6 +150,10 @@ class GraderError(InfrastructureError):
     """The grader itself failed: there is no verdict."""
 
     failure = Failure.GRADER
+
+
+class NoGradeError(GraderError):
+    """A model as grader abstained, or gave no verdict that can be read: no fault of the dataset, nor of the rule."""
 
 
 class StorageError(InfrastructureError):

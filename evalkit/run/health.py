@@ -4,17 +4,23 @@ import asyncio
 from collections.abc import Iterable, Iterator
 
 from evalkit.core.edits import is_edit
-from evalkit.core.errors import GraderError
+from evalkit.core.errors import GraderError, NoGradeError
 from evalkit.core.failure import Failure
 from evalkit.core.ports import Verifier
 from evalkit.core.types import Candidate, Instance, Verdict
+
+NO_GRADE = (
+    "So it is not known whether the instance is healthy. Try again, or mend the rule: a clearer prompt, more samples, "
+    "on_abstain, another model."
+)
 
 
 async def health(instance: Instance, verifier: Verifier, *, thorough: bool = True) -> tuple[str, ...]:
     """What is wrong with the instance, one line a fault; empty if it is healthy.
 
     Thorough: every good answer must pass and every bad one fail; else the first good one stands for all.
-    Raises SandboxError where nothing can be judged: an outage is no fault of the instance.
+    Raises SandboxError, ModelError or NoGradeError where nothing can be judged: an outage, or a model as grader that
+    gives no verdict, is no fault of the instance.
     """
     if missing := verifier.covers(instance):
         return (missing,)
@@ -22,6 +28,8 @@ async def health(instance: Instance, verifier: Verifier, *, thorough: bool = Tru
     for what, text, expected in _proofs(instance, thorough=thorough):
         try:
             verdict = await verifier.verify(instance, _candidate(instance, text))
+        except NoGradeError as error:
+            raise NoGradeError(f"instance {instance.id!r}: {what}: {str(error).rstrip('.')}. {NO_GRADE}") from error
         except GraderError as error:  # a grader that breaks on its own instance is that instance's fault
             faults.append(f"{what} cannot be judged: {error}")
             continue

@@ -120,3 +120,19 @@ def test_what_graders_took_to_prove_instances_healthy_is_on_the_bill_too(home, s
     assert home.evalkit("run", *scripted, *overrides).returncode == 0
     assert home.summary()["tokens"] == {"prompt": 4 + 20 + 20, "completion": 4 + 4 + 4}
     assert home.evalkit("dataset", "check", "tasks.jsonl", "verifier=rubric").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_grader_without_a_verdict_on_a_good_answer_stops_the_run_and_quarantines_nothing(home, scripted):
+    overrides = dataset(home, samples=2)
+    rows = [json.loads(line) | {"good": ["right"]} for line in (home.path / "tasks.jsonl").open()]
+    home.write("tasks.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    votes = {"abstains": "default: ['VERDICT: yes', 'VERDICT: no']", "asked twice: 'hm'": "default: hm"}
+    for text, script in votes.items():
+        home.write("grader.yaml", script)
+        found = home.evalkit("run", *scripted, *overrides)
+        assert (found.returncode, text in found.stderr, "quarantined" in found.stderr) == (3, True, False), found.stderr
+        assert "good answer 1: rule 'kind': the grader" in found.stderr
+    home.write("grader.yaml", GRADER)
+    found = home.evalkit("run", *scripted, *overrides)
+    assert found.returncode == 0, found.stderr

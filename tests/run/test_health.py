@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from evalkit.core.errors import GraderError, SandboxError
+from evalkit.core.errors import GraderError, NoGradeError, SandboxError
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Finding, Instance, Verdict
 from evalkit.run.health import check_all, health
@@ -27,6 +27,8 @@ class Accepting:
             raise SandboxError("the sandbox fell over")
         if candidate.text == "unjudgeable":
             raise GraderError("the tests do not load")
+        if candidate.text == "puzzling":
+            raise NoGradeError("the grader abstains")
         if candidate.text in self.texts:
             return Verdict(accepted=True)
         return Verdict(accepted=False, failure=Failure.RULE_VIOLATION, findings=(Finding("short", "Write\nless."),))
@@ -68,6 +70,12 @@ async def test_an_instance_that_cannot_be_judged_is_not_healthy():
 async def test_a_grader_that_breaks_on_the_instance_is_the_instances_fault():
     broken = replace(PALINDROME, good=("unjudgeable",), bad=())
     assert await health(broken, Accepting(())) == ("good answer 1 cannot be judged: the tests do not load",)
+
+
+async def test_a_model_as_grader_that_gives_no_verdict_is_no_fault_of_the_instance():
+    puzzling = replace(PALINDROME, good=("puzzling",), bad=())
+    with pytest.raises(NoGradeError, match="instance 'p': good answer 1: the grader abstains"):
+        await check_all([puzzling], Accepting(()))
 
 
 async def test_candidates_are_in_the_language_of_the_instance():

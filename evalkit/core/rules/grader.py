@@ -1,15 +1,15 @@
 """`judge`: a model as grader, asked several times.
 
-An abstention is no verdict: where the share of passing votes lies in the band `abstain`, a GraderError leaves the
+An abstention is no verdict: where the share of passing votes lies in the band `abstain`, a NoGradeError leaves the
 instance unfinished, unless `on_abstain` says to hold or to break the rule. An answer that is empty or cannot be
-read is asked for once more, then it is a GraderError too; so no failing of a grader is booked on the candidate.
+read is asked for once more, then it is a NoGradeError too; so no failing of a grader is booked on the candidate.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from evalkit.core.errors import GraderError, ModelUnavailableError
+from evalkit.core.errors import ModelUnavailableError, NoGradeError
 from evalkit.core.failure import Failure
 from evalkit.core.gradings import graded
 from evalkit.core.ports import World
@@ -74,7 +74,7 @@ class Judge:
         return "has no good answer, which a grader's {reference} needs" if wanted else ""
 
     async def found(self, candidate: str, world: World) -> list[Violation]:
-        """One, if the votes are against it. Raises GraderError or ModelError where there is no verdict."""
+        """One, if the votes are against it. Raises NoGradeError or ModelError where there is no verdict."""
         if not candidate.strip():
             return [Violation("there is nothing to grade")]
         scale = read_scale(self.scale)
@@ -86,7 +86,7 @@ class Judge:
                 continue
             retried = await sheet.ask(again(messages, completion.text, scale))
             if not sheet.add(retried):
-                raise GraderError(
+                raise NoGradeError(
                     f"the grader {self.model} gave no verdict that can be read, asked twice: "
                     f"{short(retried.detail or retried.text, 200)!r}. It should end with {scale.form!r}."
                 )
@@ -100,7 +100,7 @@ class Judge:
         world.note(grading)
         what = f"{grading.agreement:.0%} of {len(sheet.votes)} votes agree ({', '.join(sheet.votes)})"
         if abstained and self.on_abstain == "error":
-            raise GraderError(f"the grader {self.model} abstains: {what}, {passing:.0%} for the candidate")
+            raise NoGradeError(f"the grader {self.model} abstains: {what}, {passing:.0%} for the candidate")
         held = self.on_abstain == "hold" if abstained else passing > high
         said = "the grader abstains" if abstained else "" if "{reference}" in self.prompt else sheet.reason
         return [] if held else [Violation("; ".join(part for part in (said, what) if part))]
