@@ -7,7 +7,7 @@ from difflib import unified_diff
 from typing import Any
 
 from evalkit.cli.tables import show
-from evalkit.core.mutation.report import Brittle, RubricReport, RuleReport
+from evalkit.core.mutation.report import OK, UNCHECKED, Brittle, RubricReport, RuleReport
 from evalkit.core.rules.where import short
 
 COLUMNS = {
@@ -39,11 +39,23 @@ def tell(reports: Sequence[RubricReport], *, lenient: bool) -> None:
         _coverage(report)
     print("caught: mutations of accepted answers that break the rule · kept: rewrites of the same meaning that do not")
     total = sum(len(report.rules) for report in reports)
+    print(f"{_count(total, 'rule')} in {_count(len(reports), 'rubric')}: {_outcome(reports, total, lenient=lenient)}")
+
+
+def _outcome(reports: Sequence[RubricReport], total: int, *, lenient: bool) -> str:
+    """What failed, and what could not be looked at: of that, nothing good is said."""
     failed = [rule for report in reports for rule in report.failures(lenient=lenient)]
-    unchecked = sum(rule.verdict == "unchecked" for report in reports for rule in report.rules)
-    outcome = f"{len(failed)} failed: {', '.join(failed)}" if failed else "all do as their examples say"
-    more = f"; {unchecked} unchecked" if unchecked else ""
-    print(f"{total} rules in {len(reports)} rubrics: {outcome}{more}")
+    unchecked = [rule.id for report in reports for rule in report.rules if rule.verdict == UNCHECKED]
+    said = [f"{len(failed)} failed: {', '.join(failed)}"] if failed else []
+    if unchecked:
+        said.append(f"{len(unchecked)} could not be checked: {', '.join(unchecked)}")
+    if not failed and (not unchecked or len(unchecked) < total):
+        said.append("the others do as their examples say" if unchecked else "all do as their examples say")
+    return "; ".join(said)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _row(rule: RuleReport, report: RubricReport) -> dict[str, Any]:
@@ -63,7 +75,7 @@ def _row(rule: RuleReport, report: RubricReport) -> dict[str, Any]:
 def _explain(rubric: str, rule: RuleReport) -> None:
     for example in rule.failed_examples:
         print(f"{rubric}: {rule.id}: should {example.expected} {example.example!r}, but found {example.found}")
-    if rule.verdict not in ("ok", "wrong"):
+    if rule.verdict != OK and not rule.failed_examples:
         print(f"{rubric}: {rule.id}: {rule.verdict}: {rule.why}")
     for one in rule.brittle:
         print(f"{rubric}: {rule.id}: fires after {one.rewrite} ({one.changes}): {one.found}")

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from evalkit.core.errors import InfrastructureError
+from evalkit.core.errors import GraderError, InfrastructureError, NoGradeError
 from evalkit.core.judge import FailedExample, judge
 from evalkit.core.mutation import Mutation, Rewrite, harmless, sampled, violating
 from evalkit.core.mutation.languages import is_written_in, language_of, languages, named
 from evalkit.core.mutation.report import (
     UNCHECKED,
+    WRONG,
     Brittle,
     Crossing,
     RubricReport,
@@ -61,6 +62,7 @@ class _Trial:
         self._rewrites: dict[str, Tried] = defaultdict(Tried)
         self._brittle: dict[str, list[Brittle]] = defaultdict(list)
         self._judged: Counter[tuple[str, str]] = Counter()
+        self._own_fault: set[str] = set()
         self._why = {rule.id: self._missing(rule) for rule in rubric.rules}
         self._crossings: list[Crossing] = []
 
@@ -90,7 +92,8 @@ class _Trial:
         accepts, rejects = self._judged[rule.id, "accept"], self._judged[rule.id, "reject"]
         brittle = self._brittle[rule.id]
         if self._why[rule.id] and not failed:
-            verdict, why = UNCHECKED, self._why[rule.id]
+            verdict = WRONG if rule.id in self._own_fault else UNCHECKED
+            why = self._why[rule.id]
         else:
             verdict, why = verdict_of(failed=len(failed), rejects=rejects, mutations=mutations, brittle=len(brittle))
         rewrites, shown = self._rewrites[rule.id], tuple(brittle[:SHOWN])
@@ -184,7 +187,7 @@ class _Trial:
             except InfrastructureError as error:
                 if is_pure(rule.check):
                     raise
-                self._why[rule.id] = str(error)
+                self._stopped_by(rule, error)
         return found
 
     def _at_best(self, text: str, found: dict[str, list[Violation]]) -> Verdict:
@@ -230,7 +233,13 @@ class _Trial:
             if not rule.reject and not failed:
                 await self._few_mutations(rule, self._world)
         except InfrastructureError as error:
-            self._why[rule.id] = str(error)
+            self._stopped_by(rule, error)
+
+    def _stopped_by(self, rule: Rule, error: InfrastructureError) -> None:
+        """Keep why a rule cannot be tried. A GraderError is its own fault, whatever the world, unless a model's."""
+        self._why[rule.id] = str(error)
+        if isinstance(error, GraderError) and not isinstance(error, NoGradeError):
+            self._own_fault.add(rule.id)
 
     async def _few_mutations(self, rule: Rule, world: World) -> None:
         made = chain.from_iterable(violating(one, (), self._language(one)) for one in rule.accept)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from evalkit.cli import main
+from tests.sandboxes import why_no_bubblewrap
 
 GOOD = """\
 rules:
@@ -50,7 +51,7 @@ def test_a_wrong_example_ends_with_4_and_is_named(home, capsys):
     assert main(["rubric", "test", str(path)]) == 4
     out = capsys.readouterr().out
     assert "wrong: an-x: should accept 'y', but found Write an x." in out
-    assert "1 rules in 1 rubrics: 1 failed: an-x" in out
+    assert "1 rule in 1 rubric: 1 failed: an-x" in out
     assert main(["rubric", "test", str(path), "--format", "json"]) == 4
     (rule,) = json.loads(capsys.readouterr().out)["rubrics"][0]["rules"]
     assert (rule["verdict"], rule["accepts"], len(rule["failed_examples"])) == ("wrong", 1, 1)
@@ -65,6 +66,27 @@ def test_a_brittle_rule_ends_with_4_and_shows_the_rewrite_but_not_with_lenient(h
     assert "+    for delay in (250, 500, 500 * 2):" in out
     assert "without reject examples: literals" in out
     assert main(["rubric", "test", str(path), "--lenient"]) == 0
+
+
+UNUSABLE = [  # the keys; the exit code, and what the closing line says
+    ("flags: [--no-such-flag]", 4, "1 rule in 1 rubric: 1 failed: it-compiles"),
+    ("command: [nosuchcompiler, '{file}']", 0, "1 rule in 1 rubric: 1 could not be checked: it-compiles"),
+]
+
+
+@pytest.mark.parametrize(("keys", "code", "closing"), UNUSABLE)
+def test_a_rule_that_can_never_judge_is_wrong_and_one_without_its_program_is_not_called_good(
+    home, capsys, keys, code, closing
+):
+    if why := why_no_bubblewrap():
+        pytest.skip(why)
+    rule = f"id: it-compiles, kind: compiles, language: python, message: Mend it., accept: ['x = 1'], {keys}"
+    path = home / "compiled.yaml"
+    path.write_text(f"rules:\n  - {{{rule}}}\n")
+    found = main(["rubric", "test", str(path), "sandbox=bubblewrap"])
+    out = capsys.readouterr().out
+    assert (found, out.splitlines()[-1]) == (code, closing), out
+    assert "it-compiles: " in out
 
 
 def test_faulty_files_end_with_2_and_all_their_faults(home, capsys):

@@ -35,8 +35,8 @@ class Tried:
 class RuleReport:
     """`accepts` and `rejects` count the examples that the rule judges as it should.
 
-    `mutations` should be caught, `rewrites` should not. `verdict` is ok, wrong (an example is judged wrongly),
-    never_fires, brittle, or unchecked (`why` says what was missing).
+    `mutations` should be caught, `rewrites` should not. `verdict` is ok, wrong (an example is judged wrongly, or `why`
+    says why the rule can judge nothing), never_fires, brittle, or unchecked (`why` says what was missing).
     """
 
     id: str
