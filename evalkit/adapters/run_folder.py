@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,20 @@ from evalkit.core.ports import RunRecord
 from evalkit.core.summary import Summary, row
 from evalkit.core.types import Attempt, Solution
 
+MOST_WAITING = 1000  # climbs: a disk that is slower than the climbs holds them up instead of filling the memory
+
 
 class RunFolder:
     """Writes what INTERFACE.md names under mlruns/runs/<key>/. Raises StorageError where it cannot.
 
-    Everything but the journal can be made again from the journal, so these files are not synced.
+    Everything but the journal can be made again from the journal, so these files are not synced. Climbs are written
+    by a thread, since making files can take milliseconds that the event loop has not; `finish` waits for it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._writer = ThreadPoolExecutor(1, "run-folder")
+        self._writing: deque[Future[None]] = deque()
 
     def begin(self, record: RunRecord, config: str, lock: Mapping[str, Any], rubrics: str) -> None:
         """Write what is known before the first result."""
@@ -41,7 +48,15 @@ class RunFolder:
         self.finish(summary)
 
     def climbed(self, solution: Solution) -> None:
-        """Write one climb's attempts; a resumed run writes the same bytes again."""
+        """Have one climb's attempts written; a resumed run writes the same bytes again.
+
+        Raises StorageError where an earlier climb could not be written.
+        """
+        self._writing.append(self._writer.submit(self._write_climb, solution))
+        while self._writing and (self._writing[0].done() or len(self._writing) > MOST_WAITING):
+            self._writing.popleft().result()
+
+    def _write_climb(self, solution: Solution) -> None:
         folder = f"instances/{solution.instance_id}"
         if solution.epoch > 1:
             folder += f"/epoch_{solution.epoch}"
@@ -51,9 +66,13 @@ class RunFolder:
         self._write(f"{folder}/summary.json", _pretty(_climb(solution)))
 
     def finish(self, summary: Summary) -> None:
-        """Write summary.json, whole or not at all."""
+        """Write summary.json, whole or not at all, after all climbs. Raises StorageError, also a climb's."""
+        errors = [error for one in self._writing if (error := one.exception())]
+        self._writing.clear()
         self._write("summary.json.new", _pretty(summary))
         os.replace(self.path / "summary.json.new", self.path / "summary.json")  # noqa: PTH105  both are fine
+        if errors:
+            raise errors[0]
 
     def summary(self) -> Summary | None:
         """The summary of an earlier session, or None. Raises StorageError if it cannot be read."""
