@@ -1,6 +1,6 @@
 """Bring runs to MLflow that could not be published while they ran. Publishing twice changes nothing.
 
-Without RUN_DIR: all folders of runs and ramps under EVALKIT_HOME/mlruns that are not marked as published yet.
+Without RUN: all folders of runs and ramps under EVALKIT_HOME/mlruns that are not marked as published yet.
 """
 
 import argparse
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from evalkit.cli.runs_of import run_folder
 from evalkit.cli.store import add_uri, store_uri
 from evalkit.core.errors import ConfigError
 from evalkit.places import home, mlruns
@@ -19,7 +20,9 @@ EXAMPLE = "evalkit publish mlruns/runs/0123456789ab"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("run_dir", nargs="*", metavar="RUN_DIR", help="a run's folder, or its key")
+    parser.add_argument(
+        "run_dir", nargs="*", metavar="RUN", help="a run: its folder, its name, its key or MLflow id or a prefix of one"
+    )
     parser.add_argument("--experiment", help="default: the one that the run names")
     add_uri(parser)
 
@@ -42,11 +45,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _folder(name: str) -> Path:
+    """By path or key, also a ramp's; else whatever `compare` takes for a run. Raises ConfigError."""
     places = [Path(name), mlruns() / "runs" / name, mlruns() / "ramps" / name]
     for place in places:
         if place.is_dir():
             return place.absolute()
-    raise ConfigError(f"no run folder {name!r}. Run folders lie in {mlruns() / 'runs'}; `evalkit publish` takes all.")
+    return run_folder(name).absolute()
 
 
 def _waiting(args: argparse.Namespace) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from difflib import unified_diff
 from typing import Any
 
-from evalkit.cli.tables import show
+from evalkit.cli.tables import counted, show
 from evalkit.core.mutation.report import OK, UNCHECKED, Brittle, RubricReport, RuleReport
 from evalkit.core.rules.where import short
 
@@ -39,7 +39,7 @@ def tell(reports: Sequence[RubricReport], *, lenient: bool) -> None:
         _coverage(report)
     print("caught: mutations of accepted answers that break the rule · kept: rewrites of the same meaning that do not")
     total = sum(len(report.rules) for report in reports)
-    print(f"{_count(total, 'rule')} in {_count(len(reports), 'rubric')}: {_outcome(reports, total, lenient=lenient)}")
+    print(f"{counted(total, 'rule')} in {counted(len(reports), 'rubric')}: {_outcome(reports, total, lenient=lenient)}")
 
 
 def _outcome(reports: Sequence[RubricReport], total: int, *, lenient: bool) -> str:
@@ -52,10 +52,6 @@ def _outcome(reports: Sequence[RubricReport], total: int, *, lenient: bool) -> s
     if not failed and (not unchecked or len(unchecked) < total):
         said.append("the others do as their examples say" if unchecked else "all do as their examples say")
     return "; ".join(said)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _row(rule: RuleReport, report: RubricReport) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def run_folder(name: str) -> Path:
         return begun[0]
     if begun:
         raise ConfigError(f"{name!r} is the start of {len(begun)} runs: {', '.join(path.name for path in begun)}")
-    known = ", ".join(f"{path.name} ({_told(path, 'record.json', 'name')})" for path in found) or "none yet"
+    names = sorted((_told(path, "record.json", "name"), path.name) for path in found)
+    known = ", ".join(f"{called or 'without a name'} ({key})" for called, key in names) or "none yet"
     raise ConfigError(f"no run {name!r} in {mlruns() / 'runs'}; there: {known}")
 
 

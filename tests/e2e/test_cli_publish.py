@@ -64,7 +64,20 @@ def test_a_folder_that_is_not_there_is_said(evalkit):
     code, _, said = evalkit("publish", "nosuchrun")
 
     assert code == 2
-    assert "no run folder 'nosuchrun'" in said
+    assert "no run 'nosuchrun'" in said
+
+
+def test_a_run_is_published_by_its_name_and_a_slip_lists_the_names_in_order(tmp_path, evalkit, monkeypatch):
+    monkeypatch.setenv("EVALKIT_HOME", str(tmp_path))
+    for key, name in (("aaaaaaaaaaaa", "second"), ("bbbbbbbbbbbb", "first")):
+        made = MadeRun(tmp_path, key=key)
+        made.end(solved("a"))
+        record = json.loads((made.path / "record.json").read_text())
+        (made.path / "record.json").write_text(json.dumps(record | {"name": name}))
+        (made.path / "journal.jsonl").touch()
+
+    assert "there: first (bbbbbbbbbbbb), second (aaaaaaaaaaaa)" in evalkit("publish", "nosuchrun")[2]
+    assert "bbbbbbbbbbbb first: " in evalkit("publish", "first")[1]
 
 
 def test_runs_as_json_have_the_promised_keys_and_only_ours_are_listed(evalkit):
