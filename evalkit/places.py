@@ -74,3 +74,7 @@ class Places:
                 return str(candidate)
         looked = ", ".join(str(one.parent) for one in tried)
         raise ConfigError(f"no file {path!r}; looked in {looked}. Give a path from here, or put the file there.")
+
+    def names(self, group: str) -> list[str]:
+        """The files of a config group, without their ending."""
+        return sorted({path.stem for conf in folders("conf") for path in (conf / group).glob("*.yaml")})

@@ -77,6 +77,10 @@ def test_what_is_no_recipe_is_an_image_of_that_name(name):
     assert (found.tag, "docker pull" in found.remedy) == (name, True)
 
 
+def test_a_misspelt_recipe_is_told_the_nearest_one():
+    assert "Did you mean the recipe 'python'?" in image("pyhton", Places()).remedy
+
+
 # --- building; the steps from packages are proven by the images that the other tests run in ---
 
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ def image(name: str, places: Finds) -> Image:
     found = recipes.find(name, places)
     if found is not None:
         return Image(name, found.tag, f"Build it: evalkit images build {name}")
-    return Image(name, name, f"Bring it to the engine (docker pull {name}), or write conf/{recipes.FOLDER}/NAME.yaml")
+    near = get_close_matches(name, places.names(recipes.FOLDER), 1)
+    hint = f"Did you mean the recipe {near[0]!r}? Else bring it" if near else "Bring it"
+    return Image(name, name, f"{hint} to the engine (docker pull {name}), or write conf/{recipes.FOLDER}/NAME.yaml")
 
 
 def build(recipe: Recipe, cache: Path, say: Say) -> bool:

@@ -23,6 +23,10 @@ class Finds(Protocol):
         """The file's own path. Raises ConfigError where there is none."""
         ...
 
+    def names(self, group: str) -> list[str]:
+        """The files of a config group, without their ending."""
+        ...
+
 
 @dataclass(frozen=True)
 class Recipe:
