@@ -91,6 +91,7 @@ asyncio.run(BubblewrapSandbox().run(job))
 """
     child = subprocess.Popen([sys.executable, "-c", script])
     await until(lambda: len(living(token)) > 2)
+    await asyncio.sleep(2)  # killed while bwrap sets itself up, what it started may live until it ends by itself
     child.kill()
     child.wait()
     await until(lambda: not living(token))
