@@ -1,5 +1,6 @@
 """What only bubblewrap or the unconfined sandbox has to hold; test_sandbox_contract.py has what all must."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -78,20 +79,36 @@ async def test_no_mount_is_left(cell):
     assert mounts() == before
 
 
-async def test_a_killed_evalkit_takes_its_sandboxes_along(cell):
-    token = f"job{token_hex(8)}"
+def climbing(token):
+    """An evalkit that has just begun to start a sandbox for a minute's sleep."""
     script = f"""
 import asyncio
-import evalkit
 from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
 from evalkit.adapters.bubblewrap_sandbox.inside import hidden
 from evalkit.core.ports import Job, Limits
 job = Job(("python", "-c", "import time; time.sleep(60)", {token!r}[::-1][::-1]), limits=Limits(seconds=60))
+print("starts", flush=True)
 asyncio.run(BubblewrapSandbox().run(job))
 """
-    child = subprocess.Popen([sys.executable, "-c", script])
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    child.stdout.readline()
+    return child
+
+
+async def test_a_killed_evalkit_takes_its_sandboxes_along(cell):
+    token = f"job{token_hex(8)}"
+    child = climbing(token)
     await until(lambda: len(living(token)) > 2)
-    await asyncio.sleep(2)  # killed while bwrap sets itself up, what it started may live until it ends by itself
+    child.kill()
+    child.wait()
+    await until(lambda: not living(token))
+
+
+@pytest.mark.parametrize("milliseconds", range(0, 60, 5))
+async def test_an_evalkit_killed_while_it_sets_a_sandbox_up_leaves_nothing(cell, milliseconds):
+    token = f"job{token_hex(8)}"
+    child = climbing(token)
+    await asyncio.sleep(milliseconds / 1000)
     child.kill()
     child.wait()
     await until(lambda: not living(token))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from evalkit.adapters.bubblewrap_sandbox.inside import (
+    GATE,
     MADE_UP,
     NOBODY,
     SHM,
@@ -66,7 +67,7 @@ class Cell:
         wait_limits = self._pipe_in("--block-fd")
         wait_ids = self._pipe_in("--userns-block-fd") if steps_down() else None
         options = (*info.option, *status.option, *wait_limits.option, *(wait_ids.option if wait_ids else ()))
-        argv = [_binary(), *options, *self._mounts(), "--", *command(self._job)]
+        argv = [_binary(), *options, *self._mounts(), "--", *GATE, *command(self._job)]
         process, pid = await _whole(self._start(argv, info.ours))
         if wait_ids:
             _map_ids(pid)
@@ -74,7 +75,7 @@ class Cell:
         _limit(pid, self._job.limits)
         with suppress(BrokenPipeError):  # bwrap gave up: its status says so below
             os.write(wait_limits.ours, b"1")
-        done = await Watch(process, self._job.limits, self._kill, pid).run(self._job.stdin)
+        done = await Watch(process, self._job.limits, self._kill, pid).run("\n" + self._job.stdin)
         if not done.stopped and b"exit-code" not in os.read(status.ours, 4096):
             raise SandboxError(f"bubblewrap could not run the command: {tail(done.stderr)!r}. {HELP}")
         return done
