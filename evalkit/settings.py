@@ -17,7 +17,10 @@ from evalkit.core.feedback import Feedback
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.ramp import Ramp
 
-PORTS = frozenset({"sandbox", "sandboxes", "ask", "count_tokens", "rubrics", "places", "home", "context", "feedback"})
+PORTS = frozenset(
+    {"sandbox", "sandboxes", "workspace", "environments", "ask", "count_tokens", "rubrics", "places", "home"}
+    | {"context", "feedback", "skills"}
+)
 TARGETS = ("dataset", "strategy", "verifier", "sandbox", "tracker")  # groups whose options name a class
 
 

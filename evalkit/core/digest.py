@@ -20,13 +20,18 @@ def digest(instances: Iterable[Instance]) -> str:
     total = sha256()
     rubrics: dict[int, str] = {}  # by identity: thousands of instances share a few rubrics
     for instance in instances:
-        total.update(_encoder.encode(replace(instance, rubric=None)))
+        total.update(_encoder.encode(_content(instance)))
         rubric = instance.rubric
         if rubric is not None:
             known = rubrics.get(id(rubric)) or rubrics.setdefault(id(rubric), rubric_digest(rubric))
             total.update(known.encode())
         total.update(b"\n")
     return total.hexdigest()
+
+
+def _content(instance: Instance) -> Instance:
+    """Without what is counted otherwise: a rubric by its digest, a repository's files by its commit."""
+    return replace(instance, rubric=None, files={} if instance.repo else instance.files)
 
 
 def canonical(content: Any) -> str:

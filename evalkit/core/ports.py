@@ -1,13 +1,26 @@
 """What the climb needs of the world: small Protocols, met by shape."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from evalkit.core.environment import Built, Environment
 from evalkit.core.ladder import Step
 from evalkit.core.rubric import Violation
 from evalkit.core.summary import Summary
-from evalkit.core.types import Attempt, Candidate, Completion, Grading, Instance, Message, Prompt, Solution, Verdict
+from evalkit.core.types import (
+    Attempt,
+    Candidate,
+    Completion,
+    Grading,
+    Instance,
+    Message,
+    Prompt,
+    Repo,
+    Solution,
+    Verdict,
+)
 
 T = TypeVar("T")
 
@@ -97,7 +110,10 @@ class Job:
     """A command for a sandbox: argv, stdin and files laid into its working folder (relative path: text).
 
     argv[0] `python` means the sandbox's own Python, with pytest importable. `image` names what the command wants
-    around it, for sandboxes that have images (docker); empty means the sandbox's own default.
+    around it, for sandboxes that have images (docker); empty means the sandbox's own default. `tree` is a folder of
+    the host that lies in the working folder, beneath `files` and without the paths in `removed`; the command may
+    write to it, and the host never sees what it wrote. `mounts` are folders of the host that can be read at their own
+    paths. `env` is set on top of the sandbox's own environment.
     """
 
     argv: tuple[str, ...]
@@ -105,6 +121,10 @@ class Job:
     stdin: str = ""
     limits: Limits = field(default_factory=Limits)
     image: str = ""
+    tree: str = ""
+    removed: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 class Sandbox(Protocol):
@@ -129,6 +149,30 @@ class Sandbox(Protocol):
 
         Raises SandboxError with what to do if not.
         """
+        ...
+
+
+class Workspace(Protocol):
+    """Repositories at their commits."""
+
+    def files(self, repo: Repo) -> Mapping[str, str]:
+        """The text files at the commit by path, read when asked for. Raises DatasetError if they cannot be had."""
+        ...
+
+    def tree(self, repo: Repo) -> AbstractAsyncContextManager[str]:
+        """A folder with the pristine tree (no history in it), held until the block ends. Raises SandboxError."""
+        ...
+
+
+class Environments(Protocol):
+    """What repositories' tests run in, by name."""
+
+    def recipe(self, name: str) -> Environment:
+        """The recipe of that name. Raises ConfigError with the nearest names."""
+        ...
+
+    async def built(self, name: str) -> Built:
+        """The same, built once and cached on disk. Raises ConfigError or SandboxError."""
         ...
 
 

@@ -37,7 +37,9 @@ class Tests:
     (`process`), or may besides give plain values only (`values`). kind `rust`: `code` (a crate of tests) and
     `bridge` (what is compiled against each candidate), see docs/hard_task.md. kind `command`: `command` (argv),
     accepted when it exits with 0; the candidate lies in
-    `candidate.<suffix>`.
+    `candidate.<suffix>`. kind `repo`: the repository's own tests, by the command of its environment: `patch` (a
+    unified diff with the tests, put over whatever the candidate did to those files), `targets` (the arguments of the
+    command that say which tests: files, labels), `fail_to_pass` and `pass_to_pass` (names that must be seen to pass).
     """
 
     kind: str
@@ -52,8 +54,25 @@ class Tests:
     names: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     timeout_s: float | None = None
+    fail_to_pass: tuple[str, ...] = ()
+    pass_to_pass: tuple[str, ...] = ()
+    patch: str = ""
+    targets: tuple[str, ...] = ()
 
     __test__ = False  # pytest: this is no test class
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """The repository that an instance is about, at a commit. `Instance.files` are its files there.
+
+    `name` is how the dataset's `repos` finds it (such as `django/django`), `commit` its full hexadecimal hash,
+    `environment` the name of the recipe that its tests run in (core/environment.py).
+    """
+
+    name: str
+    commit: str
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,8 @@ class Instance:
     image: str = ""  # what the sandbox should look like: a recipe of conf/sandbox/image/ or a container image's name
     metadata: Mapping[str, Any] = field(default_factory=dict)
     protected: tuple[str, ...] | None = None
+    repo: Repo | None = None  # then `files` are read from it when they are asked for, and are no part of the digest
+    gold: str = ""  # a unified diff that solves it, whatever form `answer` asks for
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from evalkit.core.edits import search_replace, unified_diff, whole_file
 from evalkit.core.edits.edit import Edit, Reading
 from evalkit.core.edits.paths import refused
 from evalkit.core.edits.told import fault
+from evalkit.core.edits.tree import Tree, changed
 from evalkit.core.edits.written import written
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Finding, Instance
 
-__all__ = ["FORMATS", "Edited", "apply", "edited", "is_edit", "of_files", "why_no_edits", "written"]
+__all__ = ["FORMATS", "Edited", "Tree", "apply", "changed", "edited", "is_edit", "of_files", "why_no_edits", "written"]
 
 FORMATS: dict[str, Callable[[Reading, str], list[Edit]]] = {
     "search_replace": search_replace.parse,
@@ -53,12 +54,12 @@ def apply(answer: str, text: str, files: Mapping[str, str], protected: tuple[str
     edits = FORMATS[answer](Reading(files), text)
     if not edits:
         return _failed(files, Failure.NO_EDITS, fault("Your reply", f"there is {SEEN[answer]}"))
-    tree, found = dict(files), []
+    tree, found = Tree(files), []
     for edit in edits:
         found += _refusals(edit, tree, protected) or edit.apply(tree)
     if found:
         return _failed(files, Failure.APPLY_FAILED, *found)
-    if tree == dict(files):
+    if not tree.changed:
         said = "they leave every file as it is. Change what the task asks for."
         return _failed(files, Failure.NO_CHANGE, fault("Your edits", said))
     return Edited(tree)
