@@ -1,0 +1,157 @@
+"""SWE-bench Lite without its images: are our verdicts those that are known, and what do they cost?
+
+    python benchmarks/swebench.py gold --repos FOLDER [--home FOLDER] [--only WORD …] [OVERRIDE …]
+    python benchmarks/swebench.py answers --repos FOLDER [--home FOLDER] [OVERRIDE …]
+    python benchmarks/swebench.py ramp --repos FOLDER [--home FOLDER] [OVERRIDE …]
+
+All of it is done by evalkit's own commands, as a user starts them, on the instances of known_good.jsonl; FOLDER
+holds clones or bare mirrors of their repositories. `gold`: `dataset check`, where the empty edit must fail and the
+known patch must pass. `answers`: one run for each file of recorded answers, held against the published outcomes.
+`ramp`: the recorded systems as the rungs of one ladder, weakest first, through `evalkit ramp`. With `--home` the runs
+are kept, and the same command goes on where it was cut off.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data" / "swebench_lite"
+# Weakest first, by the published outcomes.
+SYSTEMS = ("acr-run-1-gpt4-0125", "moatless-gpt4o-20240617", "aider-gpt4o-claude3opus")
+# Why we judge otherwise than published, by system and instance.
+KNOWN: Mapping[tuple[str, str], str] = {}
+
+Row = dict[str, Any]
+
+
+def rows(path: Path) -> list[Row]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+class Bench:
+    """A home with the instances that are known to work here, and evalkit started in it."""
+
+    def __init__(self, home: Path, repos: Path, only: Sequence[str], overrides: Sequence[str]) -> None:
+        self.home = home
+        known = [row["instance_id"] for row in rows(DATA / "known_good.jsonl")]
+        wanted = [name for name in known if not only or any(word in name for word in only)]
+        there = {row["instance_id"]: row for row in rows(DATA / "instances.jsonl")}
+        self.instances = [there[name] for name in wanted]
+        self.path = home / "known.jsonl"
+        _write(self.path, self.instances)
+        settings = [f"dataset.path={self.path}", f"dataset.repos={repos.resolve()}", "dataset.answer=unified_diff"]
+        self.settings = [*settings, *overrides]
+
+    def evalkit(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of evalkit's with the dataset's settings; what it says goes to our stderr."""
+        return subprocess.run(
+            [sys.executable, "-m", "evalkit", *words, *self.settings],
+            env=os.environ | {"EVALKIT_HOME": str(self.home)},
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    def recorded(self, system: str) -> Path:
+        """A system's answers for our instances; where it has none it gave up, which is an empty answer."""
+        given = {row["instance_id"]: row["patch"] for row in rows(DATA / f"answers_{system}.jsonl")}
+        path = self.home / f"{system}.jsonl"
+        _write(path, [{"id": one["instance_id"], "text": given.get(one["instance_id"], "")} for one in self.instances])
+        return path
+
+    def ladder(self, name: str, systems: Sequence[str]) -> str:
+        """Write a ladder of recorded systems; the override that chooses it."""
+        rungs = "".join(f"  {one}: {{model: 'replay/{self.recorded(one)}', attempts: 1}}\n" for one in systems)
+        path = self.home / "conf" / "ladder" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"rungs:\n{rungs}", encoding="utf-8")
+        return f"ladder={name}"
+
+
+def _write(path: Path, lines: Sequence[Row]) -> None:
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+
+
+def gold(bench: Bench) -> int:
+    started = time.perf_counter()
+    done = bench.evalkit("dataset", "check", "swebench", "--format", "json")
+    checked: list[Row] = json.loads(done.stdout or "[]")
+    bad = [row for row in checked if row.get("faults")]
+    print(f"{len(checked) - len(bad)} of {len(bench.instances)} are healthy, in {time.perf_counter() - started:.0f} s")
+    for row in bad:
+        print(f"  {row['id']}: {str(row['faults'])[:300]}")
+    return int(done.returncode not in (0, 2))
+
+
+def answers(bench: Bench) -> int:
+    unexplained = 0
+    for system in SYSTEMS:
+        done = bench.evalkit(
+            "run", "dataset=swebench", bench.ladder(system, [system]), "verifier=tests", "tracker=none",
+            "preflight=false", f"name={system}", "max_attempts=1", "feedback=none",
+        )  # fmt: skip
+        unexplained += _compared(bench, system, done.returncode)
+    return int(unexplained > 0)
+
+
+def _compared(bench: Bench, system: str, code: int) -> int:
+    """Print how one system's verdicts agree with the published ones; the number of those without a known reason."""
+    published = {row["instance_id"]: row["published_resolved"] for row in rows(DATA / f"answers_{system}.jsonl")}
+    ours = dict(_solved(bench.home, system))
+    both = [name for name in ours if name in published]
+    differing = [name for name in both if ours[name] is not published[name]]
+    agree = f"{len(both) - len(differing)} of {len(both)}"
+    solved = f"published {sum(published[name] for name in both)}, ours {sum(ours[name] for name in both)}"
+    print(f"{system}: agree {agree}; solved: {solved}; exit {code}")
+    for name in differing:
+        print(f"  {name}: published {published[name]}, ours {ours[name]}: {KNOWN.get((system, name), 'UNEXPLAINED')}")
+    return sum((system, name) not in KNOWN for name in differing)
+
+
+def _solved(home: Path, system: str) -> Iterator[tuple[str, bool]]:
+    """What a system's run came to; unfinished and quarantined instances are no result."""
+    for path in sorted((home / "mlruns" / "runs").glob("*/summary.json")):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        if [rung["name"] for rung in summary["by_rung"]] == [system]:
+            for row in summary["instances"]:
+                if row["status"] in ("solved", "unsolved"):
+                    yield row["instance_id"], row["status"] == "solved"
+
+
+def ramp(bench: Bench) -> int:
+    done = bench.evalkit(
+        "ramp", "dataset=swebench", bench.ladder("three_systems", SYSTEMS), "verifier=tests", "feedback=none",
+        "sample.by=repo", "preflight=false",
+    )  # fmt: skip
+    print(done.stdout)
+    return done.returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("gold", "answers", "ramp"))
+    parser.add_argument("--repos", type=Path, required=True, help="clones or bare mirrors of the repositories")
+    parser.add_argument("--home", type=Path, help="keep runs here (else they are thrown away)")
+    parser.add_argument("--only", nargs="+", default=[], help="instances whose id holds one of these words")
+    parser.add_argument("overrides", nargs="*", help="settings of evalkit, e.g. limits.concurrency=2")
+    asked = parser.parse_args()
+    if not (DATA / "known_good.jsonl").is_file():
+        raise SystemExit(f"no instances in {DATA}")
+    with tempfile.TemporaryDirectory() as spare:
+        home = asked.home or Path(spare)
+        home.mkdir(parents=True, exist_ok=True)
+        bench = Bench(home.resolve(), asked.repos, asked.only, asked.overrides)
+        return {"gold": gold, "answers": answers, "ramp": ramp}[asked.what](bench)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
