@@ -126,6 +126,8 @@ class Prompt:
     epoch: int = 1
     number: int = 1
     dropped: tuple[str, ...] = ()  # what the budgets cut: files, findings
+    files: tuple[str, ...] = ()  # the paths of those that it shows, whole or in part
+    skills: tuple[str, ...] = ()  # the names of those that went in (core/skills.py)
 
     @property
     def digest(self) -> str:
@@ -175,8 +177,10 @@ class Candidate:
 class Finding:
     """What a rule or test holds against a candidate, worded as feedback to the model.
 
-    `source` is `rule`, `test` (its outcome is hidden from the model unless feedback shows it, invariant 9) or
-    `answer` (there was nothing to judge).
+    `source` is `rule`, `test` (its outcome is hidden from the model unless feedback shows it, invariant 9), `visible`
+    (a test that the repository has, untouched by the instance's own tests: nothing hidden in its outcome) or `answer`
+    (there was nothing to judge). Of a repository's test, `rule` is its name and `excerpt` the place in the
+    repository where it failed, `PATH:LINE: CODE`.
     """
 
     rule: str
