@@ -11,25 +11,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 
+from evalkit.adapters.bubblewrap_sandbox.ground import Ground
 from evalkit.adapters.bubblewrap_sandbox.inside import (
-    GATE,
+    HOME,
     MADE_UP,
     NOBODY,
     SHM,
     WORK,
     command,
     environment,
-    folders,
     steps_down,
     system,
 )
 from evalkit.core.errors import SandboxError
-from evalkit.core.ports import Execution, Job, Limits
+from evalkit.core.ports import Execution, Job
+from evalkit.run.overlaid import checked, folders, open_files
 from evalkit.run.watch import Watch, readable
 
-OPEN_FILES = 256
 HELP = (
     "Allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces=10000, "
     "kernel.apparmor_restrict_unprivileged_userns=0; in a container, start it with --privileged or with "
@@ -41,10 +42,11 @@ T = TypeVar("T")
 
 
 class Cell:
-    """One job's sandbox, from the first pipe to the last process."""
+    """One job's sandbox, from the first pipe to the last process. `copied`: without an overlay over the job's tree."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, *, copied: bool = False) -> None:
+        self._job = checked(job)
+        self._ground = Ground(job, copied=copied)
         self._ours: set[int] = set()  # open file descriptors
         self._theirs: list[int] = []
         self._process: asyncio.subprocess.Process | None = None
@@ -67,17 +69,20 @@ class Cell:
         wait_limits = self._pipe_in("--block-fd")
         wait_ids = self._pipe_in("--userns-block-fd") if steps_down() else None
         options = (*info.option, *status.option, *wait_limits.option, *(wait_ids.option if wait_ids else ()))
-        argv = [_binary(), *options, *self._mounts(), "--", *GATE, *command(self._job)]
+        inner = [*self._ground.gate(), *command(self._job)]
+        argv = [*self._ground.stage(), _binary(), *options, *self._mounts(), "--", *inner]
         process, pid = await _whole(self._start(argv, info.ours))
         if wait_ids:
-            _map_ids(pid)
+            _map_ids(pid, _owner(self._job))
             os.write(wait_ids.ours, b"1")
-        _limit(pid, self._job.limits)
+        _limit(pid, self._job)
         with suppress(BrokenPipeError):  # bwrap gave up: its status says so below
             os.write(wait_limits.ours, b"1")
-        done = await Watch(process, self._job.limits, self._kill, pid).run("\n" + self._job.stdin)
+        nonce = token_hex(16)
+        done = await Watch(process, self._job.limits, self._kill, pid).run(f"{nonce}\n{self._job.stdin}")
         if not done.stopped and b"exit-code" not in os.read(status.ours, 4096):
             raise SandboxError(f"bubblewrap could not run the command: {tail(done.stderr)!r}. {HELP}")
+        self._ground.faults(done, nonce)
         return done
 
     async def _start(self, argv: list[str], info: int) -> tuple[asyncio.subprocess.Process, int]:
@@ -132,24 +137,32 @@ class Cell:
             yield from ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")  # spent on the step
         else:
             yield from ("--uid", str(NOBODY), "--gid", str(NOBODY))
-        for name, value in environment().items():
+        for name, value in environment(self._job).items():
             yield from ("--setenv", name, value)
-        size = str(self._job.limits.scratch_mb * 2**20)
-        yield from ("--perms", "1777", "--size", size, "--tmpfs", "/tmp")  # noqa: S108  inside
-        yield from system()
+        yield from self._ground.scratch()
+        yield from system(self._job.mounts)
         for path, text in MADE_UP.items():
-            yield from ("--perms", "0444", "--file", self._memory_file(text), path)
-        for folder in (WORK, SHM, *folders(self._job.files)):
-            yield from ("--perms", "0777", "--dir", folder)
-        for name, text in self._job.files.items():
-            yield from ("--perms", "0666", "--file", self._memory_file(text), f"{WORK}/{name}")
+            yield from ("--perms", "0444", "--file", self._memory_file(text.encode()), path)
+        yield from self._laid()
         yield from ("--chdir", WORK, "--remount-ro", "/")
 
-    def _memory_file(self, text: str) -> str:
+    def _laid(self) -> Iterator[str]:
+        """The files: over a tree the gate lays them, for only what runs inside follows the tree's links inside."""
+        files = {} if self._job.tree else self._job.files
+        made = [HOME] if self._job.tree else [WORK, *(f"{WORK}/{name}" for name in folders(files))]
+        for folder in (SHM, *made):
+            yield from ("--perms", "0777", "--dir", folder)
+        for name, text in files.items():
+            content = self._memory_file(text.encode("utf-8", "surrogatepass"))
+            yield from ("--perms", "0666", "--file", content, f"{WORK}/{name}")
+        for path, content in self._ground.files.items():
+            yield from ("--perms", "0600", "--file", self._memory_file(content), path)
+
+    def _memory_file(self, content: bytes) -> str:
         """A file that lies on no disk, so that nothing is left behind even after a kill -9."""
         handle = self._keep(os.memfd_create("evalkit"), theirs=True)
         with open(handle, "wb", closefd=False) as file:
-            file.write(text.encode("utf-8", "surrogatepass"))
+            file.write(content)
         os.lseek(handle, 0, os.SEEK_SET)
         return str(handle)
 
@@ -184,18 +197,28 @@ class _Pipe:
     option: tuple[str, str]
 
 
-def _map_ids(pid: int) -> None:
-    for kind in ("uid_map", "gid_map"):
-        Path(f"/proc/{pid}/{kind}").write_text(f"0 0 1\n{NOBODY} {NOBODY} 1\n")
+def _map_ids(pid: int, owner: tuple[int, int]) -> None:
+    """The sandbox's users: besides root and nobody the tree's owner, without whom the overlay cannot change a file."""
+    for kind, other in zip(("uid_map", "gid_map"), owner, strict=True):
+        lines = "".join(f"{number} {number} 1\n" for number in sorted({0, NOBODY, other}))
+        Path(f"/proc/{pid}/{kind}").write_text(lines)
 
 
-def _limit(pid: int, limits: Limits) -> None:
+def _owner(job: Job) -> tuple[int, int]:
+    if not job.tree:
+        return 0, 0
+    found = Path(job.tree).stat()
+    return found.st_uid, found.st_gid
+
+
+def _limit(pid: int, job: Job) -> None:
     """Set from outside, before the command starts: the counts are the sandbox's own, not the host user's."""
+    limits = job.limits
     wanted = {
         resource.RLIMIT_AS: limits.memory_mb * 2**20,
         resource.RLIMIT_FSIZE: limits.file_mb * 2**20,
         resource.RLIMIT_NPROC: limits.processes + (not steps_down()),  # bwrap's own process counts too
-        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_NOFILE: open_files(job),
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -12,14 +12,12 @@ from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Job
 
 WORK = "/tmp/evalkit-work"  # noqa: S108  the sandbox's own tmpfs, not the host's
+HOME = "/tmp/home"  # noqa: S108  of a job with a tree, whose tests would find in the tree what others left there
 SHM = "/tmp/.shm"  # noqa: S108
 NOBODY = 65534
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 ETC = ("/etc/ld.so.cache", "/etc/alternatives")
 DEVICES = ("null", "zero", "full", "random", "urandom")
-# bwrap takes the end of a pipe for a word to go on, and ties its children to our life only once it is set up: the
-# command starts at a first line on its stdin, and never if evalkit was killed before it wrote one.
-GATE = ("/bin/sh", "-c", 'read go && exec "$@"', "sh")
 MADE_UP = {
     "/etc/passwd": f"nobody:x:{NOBODY}:{NOBODY}:nobody:{WORK}:/bin/sh\n",
     "/etc/group": f"nogroup:x:{NOBODY}:\n",
@@ -39,7 +37,7 @@ def command(job: Job) -> list[str]:
     """The argv inside. Raises SandboxError for a command that is not there."""
     name, *rest = job.argv
     argv = [sys.executable, "-B", "-s", *rest] if name == "python" else [name, *rest]
-    if not name.startswith(".") and not shutil.which(argv[0], path=environment()["PATH"]):
+    if not name.startswith(".") and not shutil.which(argv[0], path=environment(job)["PATH"]):
         raise SandboxError(f"the command {name!r} is not installed on this machine (looked in /usr and Python's)")
     if not steps_down():
         return argv
@@ -49,29 +47,30 @@ def command(job: Job) -> list[str]:
     return [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--", *argv]
 
 
-def environment() -> Mapping[str, str]:
+def environment(job: Job) -> Mapping[str, str]:
     """All that a candidate sees of an environment."""
     return {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": WORK,
-        "TMPDIR": WORK,
+        "HOME": HOME if job.tree else WORK,
+        "TMPDIR": "/tmp" if job.tree else WORK,  # noqa: S108  inside
         "LANG": "C.UTF-8",
         "PYTHONPATH": _extra_packages(),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",  # the same candidate gets the same verdict
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",  # it reserves address space a thread
+        **job.env,
     }
 
 
-def system() -> Iterator[str]:
+def system(mounts: Sequence[str] = ()) -> Iterator[str]:
     """The options of bwrap that lay out everything but the working folder's files."""
     for name in SYSTEM:
         if Path(name).is_symlink():
             yield from ("--symlink", str(Path(name).readlink()), name)
         elif Path(name).is_dir():
             yield from ("--ro-bind", name, name)
-    bound = _python()
+    bound = sorted({*_python(), *map(os.path.normpath, mounts)})  # those above first
     yield from _parents(["/etc/x", "/dev/x", *bound])
     # Debian keeps what Java cannot start without in /etc.
     for path in (*ETC, *sorted(map(str, Path("/etc").glob("java-*-openjdk")))):
@@ -130,14 +129,3 @@ def _parents(paths: list[str]) -> Iterator[str]:
     folders = {str(parent) for path in paths for parent in PurePosixPath(path).parents} - {"/", "/tmp"}  # noqa: S108
     for folder in sorted(folders):
         yield from ("--perms", "0755", "--dir", folder)
-
-
-def folders(files: Mapping[str, str]) -> list[str]:
-    """The folders that the files need. Raises ValueError for a path that leaves the working folder."""
-    folders: set[str] = set()
-    for name in files:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\0" in name:
-            raise ValueError(f"{name!r} is no path inside the sandbox's working folder")
-        folders |= {f"{WORK}/{parent}" for parent in path.parents if parent.parts}
-    return sorted(folders)
