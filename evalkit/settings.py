@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
@@ -16,20 +16,36 @@ from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import Feedback
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.ramp import Ramp
+from evalkit.core.sampling import read_share
+from evalkit.core.skills import Skills
 
 PORTS = frozenset(
     {"sandbox", "sandboxes", "workspace", "environments", "ask", "count_tokens", "rubrics", "places", "home"}
     | {"context", "feedback", "skills"}
 )
+# Settings that are younger than the first runs: where they change nothing, a run keeps the fingerprint that it had.
+YOUNGER = {
+    "feedback": ("tried", "stuck_after", "stuck", "hints"),
+    "sample": ("share",),
+    "skills": ("most", "tokens", "only", "folder"),
+}
 TARGETS = ("dataset", "strategy", "verifier", "sandbox", "tracker")  # groups whose options name a class
 
 
 @dataclass
 class Sample:
-    """`size` instances (null: all), stratified `by` tags, difficulty or a metadata field; nested by seed."""
+    """`size` instances (null: all), stratified `by` tags, difficulty or a metadata field; nested by seed.
+
+    `share` takes a part of them, such as 1/2 and, for another run, 2/2: parts are disjoint and stratified alike.
+    """
 
     size: int | None = None
     by: str | None = "tags"
+    share: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share. Raises ValueError."""
+        read_share(self.share)
 
 
 @dataclass
@@ -63,6 +79,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     retry: RetrySettings = field(default_factory=RetrySettings)
     sample: Sample = field(default_factory=Sample)
+    skills: Skills = field(default_factory=Skills)
     max_attempts: int = 10
     epochs: int = 1
     seed: int = 0
@@ -81,6 +98,12 @@ class RampSettings(Settings):
     """A run's settings and the ramp's."""
 
     ramp: Ramp = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse what can never work. Raises ValueError."""
+        super().__post_init__()
+        if self.sample.share is not None:
+            raise ValueError("sample.share is for runs; a ramp shares its sample out over ladders by ramp.shares")
 
 
 S = TypeVar("S", bound=Settings)
@@ -106,6 +129,23 @@ def _rung_faults(config: Mapping[str, Any]) -> Iterator[str]:
             msgspec.convert(rung, Rung)
         except msgspec.ValidationError as error:
             yield f"ladder.rungs.{name}: {error}"
+
+
+def fingerprinted(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without younger settings that change nothing."""
+    found = dict(config)
+    for group, names in YOUNGER.items():
+        node = found.get(group)
+        if isinstance(node, Mapping):
+            plain = {one.name: _default(one) for one in fields(get_type_hints(Settings)[group])}
+            found[group] = {key: value for key, value in node.items() if key not in names or value != plain[key]}
+            if not found[group]:
+                del found[group]
+    return found
+
+
+def _default(one: Field[Any]) -> Any:
+    return one.default_factory() if one.default_factory is not MISSING else one.default
 
 
 def build(node: Mapping[str, Any], group: str, ports: Mapping[str, object]) -> Any:
@@ -166,7 +206,7 @@ def _settings_only(cls: type) -> type[msgspec.Struct]:
 def _ports_of(cls: type) -> list[str]:
     if cls in (Settings, RampSettings):
         return []
-    return [one.name for one in fields(cls) if one.name in PORTS]
+    return [one.name for one in fields(cls) if one.name in PORTS and not one.metadata.get("setting")]
 
 
 def _convert(data: Any, cls: type, where: str) -> Any:

@@ -3,24 +3,28 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from evalkit import __version__
+from evalkit.adapters.flaky_tests import FlakyTests
 from evalkit.adapters.rubric_files import RubricFolder
-from evalkit.core.digest import rubric_digest
+from evalkit.adapters.skill_files import read as read_skills
+from evalkit.core.digest import canonical, rubric_digest
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import shows_hidden_tests
 from evalkit.core.ladder import Rung
-from evalkit.core.ports import Generator, Model, Sandbox, Strategy, Tracker, Verifier
+from evalkit.core.ports import Environments, Generator, Model, Sandbox, Strategy, Tracker, Verifier, Workspace
 from evalkit.core.rubric import Rubric, source
 from evalkit.core.rules.grader import Judge
 from evalkit.core.sampling import sample
+from evalkit.core.skills import Skillset
 from evalkit.core.types import Completion, Dataset, Instance, Message
-from evalkit.places import Places, folders, home, mlruns, rubric_folders
+from evalkit.places import Places, cache, folders, home, mlruns, rubric_folders
 from evalkit.run.checking import effects
-from evalkit.settings import Settings, build, target
+from evalkit.settings import Settings, build, fingerprinted, target
 
 if TYPE_CHECKING:
     from evalkit.adapters.litellm_model import Graders
@@ -59,7 +63,42 @@ class Wired:
     @cached_property
     def dataset(self) -> Dataset:
         """The whole dataset. Raises DatasetError with all its faults."""
-        return cast("Dataset", self._build("dataset", rubrics=self.rubrics, places=Places()).load())
+        ports = {"rubrics": self.rubrics, "places": Places(), "workspace": self.workspace}
+        return self.flaky.applied(cast("Dataset", self._build("dataset", **ports).load()))
+
+    @cached_property
+    def flaky(self) -> FlakyTests:
+        """The tests that `dataset check --repeat` found to go both ways."""
+        return FlakyTests(mlruns() / "flaky.json")
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Where instances' repositories are found."""
+        from evalkit.adapters.git_workspace import GitWorkspace  # noqa: PLC0415  for datasets with repositories
+
+        return GitWorkspace(repos=str(self.config["dataset"].get("repos") or ""), cache=str(cache()))
+
+    @cached_property
+    def environments(self) -> Environments:
+        """What repositories' tests run in: as the dataset names them, else environments.yaml beside it."""
+        from evalkit.adapters.environments import RecipeEnvironments  # noqa: PLC0415  as above
+
+        node = self.config["dataset"]
+        named = node.get("environments") or str(Path(Places().find(node["path"])).with_name("environments.yaml"))
+        return RecipeEnvironments(recipes=named, cache=str(cache()), places=Places())
+
+    @cached_property
+    def environment_digests(self) -> dict[str, str]:
+        """Digests of the recipes that the dataset's instances name: another recipe, other verdicts."""
+        names = sorted({one.repo.environment for one in self.dataset.instances if one.repo})
+        return {name: digest for name in names if (digest := self._environment_digest(name))}
+
+    def _environment_digest(self, name: str) -> str:
+        try:
+            told = asdict(self.environments.recipe(name))
+        except ConfigError:  # it is told where it is needed: by preflight, for the sampled instances
+            return ""
+        return hashlib.sha256(canonical({**told, "description": ""}).encode()).hexdigest()
 
     @cached_property
     def instances(self) -> tuple[Instance, ...]:
@@ -69,7 +108,7 @@ class Wired:
             return tuple(there[name] for name in self.only)
         wanted = self.settings.sample
         try:
-            return sample(self.dataset.instances, wanted.size, self.settings.seed, wanted.by)
+            return sample(self.dataset.instances, wanted.size, self.settings.seed, wanted.by, wanted.share)
         except ValueError as error:
             raise ConfigError(f"sample: {error}") from error
 
@@ -87,7 +126,16 @@ class Wired:
     @cached_property
     def verifier(self) -> Verifier:
         """What judges candidates."""
-        return cast("Verifier", self._build("verifier", sandbox=self.sandbox, rubrics=self.rubrics, ask=self.ask))
+        ports = {"workspace": self.workspace, "environments": self.environments} if self.has_repositories else {}
+        ports = {"workspace": None, "environments": None, **ports}
+        return cast(
+            "Verifier", self._build("verifier", sandbox=self.sandbox, rubrics=self.rubrics, ask=self.ask, **ports)
+        )
+
+    @cached_property
+    def has_repositories(self) -> bool:
+        """Whether any instance is about a repository."""
+        return any(one.repo for one in self.dataset.instances)
 
     @cached_property
     def judging(self) -> tuple[Rubric, ...]:
@@ -146,8 +194,14 @@ class Wired:
         """What writes prompts."""
         from evalkit.adapters.litellm_model import count_tokens  # noqa: PLC0415  litellm loads when it is needed
 
-        ports = {"context": self.settings.context, "feedback": self.settings.feedback}
+        ports = {"context": self.settings.context, "feedback": self.settings.feedback, "skills": self.skills}
         return cast("Strategy", self._build("strategy", count_tokens=count_tokens, **ports))
+
+    @cached_property
+    def skills(self) -> Skillset:
+        """What may go into prompts beside problem and context."""
+        wanted = self.settings.skills
+        return read_skills([str(conf / wanted.folder) for conf in folders("conf")], wanted)
 
     @cached_property
     def tracker(self) -> Tracker:
@@ -201,7 +255,8 @@ class Wired:
     @cached_property
     def key(self) -> str:
         """The run's fingerprint, 12 hex digits: the same for all that computes the same."""
-        which = {"sample": self.config["sample"]} if self.only is None else {"instances": self.only}
+        sampled = fingerprinted(self.config).get("sample", {})
+        which = {"sample": sampled} if self.only is None else {"instances": self.only}
         return _fingerprint({**self._computed, **which})
 
     @cached_property
@@ -211,7 +266,8 @@ class Wired:
 
     @cached_property
     def _computed(self) -> dict[str, Any]:
-        computed = {name: value for name, value in self.config.items() if name not in (*INCIDENTAL, "sample")}
+        config = fingerprinted(self.config)
+        computed = {name: value for name, value in config.items() if name not in (*INCIDENTAL, "sample")}
         computed["dataset"] = self.dataset.digest
         computed["evalkit"] = __version__.split(".", 1)[0]
         computed["answers"] = self._recorded_answers()
@@ -220,8 +276,12 @@ class Wired:
         computed["sandbox"] = self._sandbox_of_verdicts()
         if graded := self.recorded_grades():
             computed["graders"] = graded
+        if self.skills.skills:
+            computed["skill_texts"] = self.skills.digest(self.dataset.instances)
         if self.recipes:
             computed["images"] = self.recipes
+        if self.environment_digests:
+            computed["environments"] = self.environment_digests
         return computed
 
     def _sandbox_of_verdicts(self) -> dict[str, Any]:

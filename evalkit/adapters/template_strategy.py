@@ -13,6 +13,7 @@ from evalkit.core.budget import Context, choose
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import Feedback, tell
 from evalkit.core.ladder import Step
+from evalkit.core.skills import Skills, Skillset
 from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt
 
 
@@ -37,9 +38,10 @@ class TemplateStrategy:
     """Writes an attempt's messages from two templates.
 
     `system` and `user` see: `instance` (id, prompt, tags, difficulty, metadata), `form` (how to hand in the
-    answer), `files` (path and text, under the context budget), `feedback` (lines to mend), `previous` (the last
-    attempt's candidate), `attempt` (from 1) and `rung`. A name that is none of these is an error, not an empty
-    string. `count_tokens`, `context` and `feedback` are given by wiring.
+    answer), `files` (path and text, under the context budget), `skills` (name and text), `feedback` (all lines to
+    mend), its parts `findings`, `hint`, `tried` (a line for each earlier attempt) and `stuck` (words for starting
+    again, else empty), `previous` (the last attempt's candidate), `attempt` (from 1) and `rung`. A name that is none
+    of these is an error, not an empty string. `count_tokens`, `context`, `feedback` and `skills` are given by wiring.
     """
 
     count_tokens: Callable[[str], int]
@@ -48,6 +50,7 @@ class TemplateStrategy:
     user: str
     system: str = ""
     description: str = field(default="", compare=False)
+    skills: Skillset = field(default_factory=lambda: Skillset(Skills()))
 
     @cached_property
     def _templates(self) -> tuple[Template, Template]:
@@ -63,12 +66,18 @@ class TemplateStrategy:
         """The messages of this attempt. Raises ConfigError where a template does not fit."""
         told = tell(self.feedback, history, self.count_tokens)
         chosen = choose(self.context, instance.files, step.settings, self.count_tokens)
+        skills = self.skills.choose(instance, self.count_tokens)
         asked = [attempt for attempt in history if not attempt.skipped]
         names = {
             "instance": _shown(instance),
             "form": form(instance.answer, instance.files),
             "files": chosen.files,
+            "skills": skills.skills,
             "feedback": told.lines,
+            "findings": told.findings,
+            "hint": told.hint,
+            "tried": told.tried,
+            "stuck": told.stuck,
             "previous": asked[-1].candidate.text if asked else "",
             "attempt": len(asked) + 1,
             "rung": step.rung,
@@ -78,7 +87,15 @@ class TemplateStrategy:
         except TemplateError as error:
             raise ConfigError(f"strategy: instance {instance.id!r}: the template does not fit: {error}") from error
         messages = ([Message("system", system)] if system else []) + [Message("user", user)]
-        return Prompt(tuple(messages), instance.id, epoch, step.number, chosen.dropped + told.dropped)
+        return Prompt(
+            tuple(messages),
+            instance.id,
+            epoch,
+            step.number,
+            dropped=chosen.dropped + skills.dropped + told.dropped,
+            files=tuple(file.path for file in chosen.files),
+            skills=tuple(skill.name for skill in skills.skills),
+        )
 
     def candidate(self, instance: Instance, completion: Completion) -> Candidate:
         """What is to be judged, taken out as the instance's `answer` says."""

@@ -13,19 +13,50 @@ from difflib import get_close_matches
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
 
+from evalkit.core.ramp import shared_out
 from evalkit.core.types import Instance
 
 FIELDS = ("tags", "difficulty")
 
 
 def sample(
-    instances: Sequence[Instance], size: int | None = None, seed: int = 0, by: str | None = "tags"
+    instances: Sequence[Instance],
+    size: int | None = None,
+    seed: int = 0,
+    by: str | None = "tags",
+    share: str | None = None,
 ) -> tuple[Instance, ...]:
     """The first `size` instances of the seeded order; None is all of them, in file order.
 
-    `by` is `tags` (the first one counts), `difficulty` or a metadata field; empty for no strata.
-    Raises ValueError where the field is unknown or the size does not fit.
+    `by` is `tags` (the first one counts), `difficulty` or a metadata field; empty for no strata. `share` takes of
+    these its part, such as `1/2`: the parts 1/2 and 2/2 are disjoint, together they are all, and each holds its
+    share of every stratum. Raises ValueError where the field is unknown, or size or share do not fit.
     """
+    drawn = _drawn(instances, size, seed, by)
+    part, parts = read_share(share)
+    if parts == 1:
+        return drawn
+    ordered = drawn if size is not None else _ordered(instances, seed, by)  # not as the file happens to list them
+    shares = {str(number): 1 / parts for number in range(1, parts + 1)}
+    parted = shared_out({one.id: stratum(one, by) for one in ordered}, shares, seed)
+    taken = tuple(one for one in drawn if parted[one.id] == str(part))
+    if not taken:
+        raise ValueError(f"the share {share} of {len(drawn)} instances is empty; use a larger sample or fewer parts")
+    return taken
+
+
+def read_share(share: str | None) -> tuple[int, int]:
+    """`2/3` as the second of three parts; None is all, one of one. Raises ValueError on anything else."""
+    if share is None:
+        return 1, 1
+    part, _, parts = share.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise ValueError(f"sample.share is {share!r}; write PART/PARTS, such as 1/2 and, for the other half, 2/2")
+    return int(part), int(parts)
+
+
+def _drawn(instances: Sequence[Instance], size: int | None, seed: int, by: str | None) -> tuple[Instance, ...]:
+    """The whole sample."""
     if by:
         _check_field(instances, by)
     if size is None:
