@@ -12,6 +12,7 @@ class Environment:
 
     `python` is a version (`3.11`); empty: evalkit's own. `packages` are pip requirements, installed once without the
     repository itself; `image` is a recipe of conf/sandbox/image/ or a container image whose Python runs them instead.
+    `site` are files for Python beside the packages (`sitecustomize.py`, a dist-info), out of the candidate's reach.
     `files` are laid into the tree (path: text) and `setup` are commands run in it (in the sandbox, without network)
     before the tests, each an argv. `env` are environment variables. `report` says how outcomes are read: `pytest`,
     `unittest` (also Django's runner) or `sympy` (bin/test).
@@ -23,6 +24,7 @@ class Environment:
     python: str = ""
     image: str = ""
     packages: tuple[str, ...] = ()
+    site: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     setup: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
