@@ -36,6 +36,13 @@ def mlruns() -> Path:
     return home() / "mlruns"
 
 
+def cache() -> Path:
+    """The folder of what can be fetched or built again: EVALKIT_CACHE, else as XDG says."""
+    if named := os.environ.get("EVALKIT_CACHE"):
+        return Path(named).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evalkit"
+
+
 def installed(name: str) -> Path:
     """The folder `conf`, `rubrics` or `sweeps` that came with evalkit: in the wheel, or beside a checkout's package."""
     inside = PACKAGE / name

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from evalkit.core.rubric import Rubric, source
 from evalkit.core.rules.grader import Judge
 from evalkit.core.sampling import sample
 from evalkit.core.skills import Skillset
-from evalkit.core.types import Completion, Dataset, Instance, Message
+from evalkit.core.types import Completion, Dataset, Instance, Message, Repo
 from evalkit.places import Places, cache, folders, home, mlruns, rubric_folders
 from evalkit.run.checking import effects
 from evalkit.settings import Settings, build, fingerprinted, target
@@ -63,7 +64,7 @@ class Wired:
     @cached_property
     def dataset(self) -> Dataset:
         """The whole dataset. Raises DatasetError with all its faults."""
-        ports = {"rubrics": self.rubrics, "places": Places(), "workspace": self.workspace}
+        ports = {"rubrics": self.rubrics, "places": Places(), "workspace": _Workspace(self)}
         return self.flaky.applied(cast("Dataset", self._build("dataset", **ports).load()))
 
     @cached_property
@@ -337,6 +338,19 @@ class Wired:
 
     def _build(self, group: str, **ports: object) -> Any:
         return build(self.config[group], group, ports)
+
+
+@dataclass(frozen=True)
+class _Workspace:
+    """The workspace, made when a repository is first asked for: most datasets have none."""
+
+    wired: Wired
+
+    def files(self, repo: Repo) -> Mapping[str, str]:
+        return self.wired.workspace.files(repo)
+
+    def tree(self, repo: Repo) -> AbstractAsyncContextManager[str]:
+        return self.wired.workspace.tree(repo)
 
 
 def _fingerprint(computed: Mapping[str, Any]) -> str:

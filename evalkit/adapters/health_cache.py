@@ -1,21 +1,24 @@
 """Which instances preflight proved healthy, so that a second run need not prove it again."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from evalkit.core.digest import digest
 from evalkit.core.types import Instance
 
 
 class HealthCache:
     """A file of digests, one a line. `verifier` is whatever else a verdict depends on, as text.
 
-    It is only a cache: a folder that cannot be written costs time, not truth.
+    `environments` are digests of what repositories' tests run in, by name. No repository's file is read: its commit
+    says what they hold. It is only a cache: a folder that cannot be written costs time, not truth.
     """
 
-    def __init__(self, path: Path, verifier: str) -> None:
+    def __init__(self, path: Path, verifier: str, environments: Mapping[str, str] | None = None) -> None:
         self._path = path
         self._verifier = verifier
+        self._environments = environments or {}
         try:
             self._known = set(path.read_text(encoding="ascii", errors="replace").split())
         except OSError:
@@ -39,4 +42,6 @@ class HealthCache:
             return
 
     def _digest(self, instance: Instance) -> str:
-        return hashlib.sha256(repr((instance, self._verifier)).encode()).hexdigest()[:24]
+        environment = self._environments.get(instance.repo.environment, "") if instance.repo else ""
+        judged = (digest([instance]), self._verifier, environment)
+        return hashlib.sha256(repr(judged).encode()).hexdigest()[:24]

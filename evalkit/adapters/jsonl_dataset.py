@@ -17,16 +17,21 @@ from evalkit.core.answer import misspelt
 from evalkit.core.digest import canonical, digest
 from evalkit.core.edits import is_edit, of_files, why_no_edits
 from evalkit.core.errors import DatasetError, UsageError
-from evalkit.core.ports import Places
+from evalkit.core.ports import Places, Workspace
+from evalkit.core.repository_files import RepositoryFiles
 from evalkit.core.rubric import Rubric
-from evalkit.core.types import Case, Dataset, Instance, Tests
+from evalkit.core.test_files import targets
+from evalkit.core.types import Case, Dataset, Instance, Repo, Tests
 
 PATTERNS = {
     "id": "must start with a letter or digit and hold only letters, digits, '.', '_' and '-', at most 120:"
     " it names a folder",
     "answer": "must be 'text', 'json', 'code:LANGUAGE' or 'completion:LANGUAGE', such as 'code:python', or an edit:"
     " 'search_replace', 'unified_diff' or 'whole_file'",
+    "commit": "must be the full hash of a commit, 40 hexadecimal digits",
 }
+NAMED = ("name", "url", "path")  # how a repository may be given
+LISTS = ("names", "command", "targets", "fail_to_pass", "pass_to_pass")
 TYPES = {
     "object": "an object",
     "array": "a list",
@@ -50,12 +55,19 @@ class Rubrics(Protocol):
 
 @dataclass
 class JsonlDataset:
-    """Instances from a .jsonl or .jsonl.gz file; an empty `name` is the file's own."""
+    """Instances from a .jsonl or .jsonl.gz file; an empty `name` is the file's own.
+
+    For instances with a repository, `repos` says where those are found, and `environments` names the recipes that
+    their tests run in (both in docs/datasets.md); they are looked for when an instance's files are asked for.
+    """
 
     path: str
     rubrics: Rubrics = field(kw_only=True)
     places: Places = field(kw_only=True)
+    workspace: Workspace | None = field(default=None, kw_only=True)
     name: str = ""
+    repos: str = ""
+    environments: str = field(default="", metadata={"setting": True})
 
     def __post_init__(self) -> None:
         if not self.path.strip():
@@ -64,7 +76,7 @@ class JsonlDataset:
     def load(self) -> Dataset:
         """Read and check the whole file. Raises DatasetError with all faults, one a line."""
         found = Path(self.places.find(self.path))
-        reading = _Reading(self.rubrics, self.path)
+        reading = _Reading(self.rubrics, self.workspace, self.path)
         try:
             with (gzip.open if found.suffix == ".gz" else open)(found, "rb") as file:
                 instances = tuple(reading.instances(json_lines.read(file.readline)))
@@ -80,9 +92,10 @@ class JsonlDataset:
 class _Reading:
     """One pass over a file: makes instances and collects faults."""
 
-    def __init__(self, rubrics: Rubrics, path: str) -> None:
+    def __init__(self, rubrics: Rubrics, workspace: Workspace | None, path: str) -> None:
         self.faults: list[str] = []
         self._rubrics = rubrics
+        self._workspace = workspace
         self._path = path
         self._lines: dict[str, int] = {}  # by id
         # By content: thousands of instances share a few rubrics.
@@ -99,7 +112,7 @@ class _Reading:
             self.faults += [f"{where}: {fault}" for fault in faults]
             rubric = self._rubric(line.value, where)
             if not self.faults:
-                yield _instance(line.value, rubric)
+                yield _instance(line.value, rubric, self._workspace)
 
     def _repeated(self, name: str, number: int) -> Iterator[str]:
         if name in self._lines:
@@ -217,11 +230,12 @@ def _sense_faults(value: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say."""
     if "rubric" not in value and "tests" not in value:
         yield "rubric, tests: at least one of the two must say how candidates are judged"
-    yield from _language_faults(value.get("answer", "text"), value.get("tags", ()))
+    yield from _language_faults(_answer(value), value.get("tags", ()))
     yield from _tests_faults(value.get("tests", {}))
     for one in value.get("bad", ()):
         if one in value.get("good", ()):
             yield f"bad: {_short(one)} stands among the good answers too"
+    yield from _repo_faults(value)
     yield from _edits_faults(value)
     for path in value.get("files", ()):
         if not path.strip() or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
@@ -230,16 +244,54 @@ def _sense_faults(value: Mapping[str, Any]) -> Iterator[str]:
 
 def _edits_faults(value: Mapping[str, Any]) -> Iterator[str]:
     """What keeps an instance's edits from being applied and tested, and answers from being edits."""
-    answer, tests = value.get("answer", "text"), value.get("tests", {})
+    answer, tests = _answer(value), value.get("tests", {})
     for key in ("good", "bad"):
         for index, made in enumerate(value.get(key, ())):
-            fault = why_no_edits(answer, value.get("files", {}), made)
+            fault = why_no_edits(answer, value.get("files", {}), made) if "repo" not in value else _not_text(made)
             if fault:
                 yield f"{key}[{index}]: {fault}"
     if "protected" in value and not is_edit(answer):
         yield f"protected: is for answers that are edits, and answer is {answer!r}"
+    if "repo" in value:
+        return
     if is_edit(answer) and tests and (tests["kind"] != "pytest" or tests.get("isolation")):
         yield f"tests: edits ({answer}) are tested by kind 'pytest' without isolation only"
+
+
+def _repo_faults(value: Mapping[str, Any]) -> Iterator[str]:
+    """What does not go together with a repository, or without one."""
+    tests = value.get("tests", {})
+    if "gold" in value and not is_edit(_answer(value)):
+        yield f"gold: is for answers that are edits, and answer is {_answer(value)!r}"
+    if "repo" not in value:
+        if tests.get("kind") == "repo":
+            yield "tests: kind 'repo' needs a 'repo' with commit and environment beside it"
+        return
+    given = [key for key in NAMED if key in value["repo"]]
+    if len(given) != 1:
+        yield f"repo: give one of {', '.join(NAMED)}" + (f", not {' and '.join(given)}" if given else "")
+    if value.get("files"):
+        yield "files: are the repository's own where there is a 'repo'"
+    if not is_edit(_answer(value)):
+        yield f"answer: a repository is answered by edits (search_replace, …), not by {_answer(value)!r}"
+    if tests and tests["kind"] != "repo":
+        yield f"tests.kind: a repository is tested by kind 'repo', not {tests['kind']!r}"
+    elif tests and not _targets(tests):
+        yield "tests.targets: is missing, and neither names nor patch say which files to run"
+
+
+def _not_text(made: object) -> str:
+    return "" if isinstance(made, str) else "write the edits out: the repository's files are not read for this"
+
+
+def _targets(tests: Mapping[str, Any]) -> tuple[str, ...]:
+    names = (*tests["fail_to_pass"], *tests.get("pass_to_pass", ()))
+    return tuple(tests.get("targets", ())) or targets(tests.get("patch", ""), names)
+
+
+def _answer(value: Mapping[str, Any]) -> str:
+    """As it says; a repository is answered by edits."""
+    return str(value.get("answer", "search_replace" if "repo" in value else "text"))
 
 
 def _language_faults(answer: str, tags: Sequence[str]) -> Iterator[str]:
@@ -268,31 +320,41 @@ def _code_faults(code: str) -> Iterator[str]:
         yield f"tests.code: is not Python{line}: {getattr(error, 'msg', error)}"
 
 
-def _instance(value: Mapping[str, Any], rubric: Rubric | None) -> Instance:
+def _instance(value: Mapping[str, Any], rubric: Rubric | None, workspace: Workspace | None) -> Instance:
+    repo = _repo(value["repo"]) if "repo" in value else None
     return Instance(
         id=value["id"],
         prompt=value["prompt"],
-        answer=intern(value.get("answer", "text")),
+        answer=intern(_answer(value)),
         tags=tuple(intern(tag) for tag in value.get("tags", ())),
         difficulty=intern(value.get("difficulty", "")),
         rubric=rubric,
         tests=_tests(value["tests"]) if "tests" in value else None,
         good=_answers(value, "good"),
         bad=_answers(value, "bad"),
-        files=value.get("files", {}),
+        files=RepositoryFiles(workspace, repo) if workspace and repo else value.get("files", {}),
         image=value.get("image", ""),
         metadata=value.get("metadata", {}),
         protected=tuple(value["protected"]) if "protected" in value else None,
+        repo=repo,
+        gold=value.get("gold", ""),
     )
+
+
+def _repo(value: Mapping[str, Any]) -> Repo:
+    name = next(value[key] for key in NAMED if key in value)
+    return Repo(intern(name), value["commit"], intern(value["environment"]))
 
 
 def _answers(value: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """As texts: files that an answer makes are written as edits in the instance's own format."""
-    answer, given = value.get("answer", "text"), value.get("files", {})
+    answer, given = _answer(value), value.get("files", {})
     return tuple(one if isinstance(one, str) else of_files(answer, given, one) for one in value.get(key, ()))
 
 
 def _tests(value: Mapping[str, Any]) -> Tests:
-    lists = {key: tuple(value[key]) for key in ("names", "command") if key in value}
+    lists = {key: tuple(value[key]) for key in LISTS if key in value}
+    if value["kind"] == "repo":
+        lists["targets"] = _targets(value)
     cases = tuple(Case(**{**case, "args": tuple(case.get("args", ()))}) for case in value.get("cases", ()))
     return Tests(**{**value, **lists, "cases": cases})

@@ -157,7 +157,7 @@ def sqlite(*rows, **more):
         ({}, "tests.kind: is missing"),
         (
             {"kind": "case"},
-            "tests.kind: must be one of cases, sqlite, pytest, command, rust, not 'case'; did you mean 'cases'?",
+            "tests.kind: must be one of cases, sqlite, pytest, command, rust, repo, not 'case'; did you mean 'cases'?",
         ),
         ({"kind": ["cases"]}, "tests.kind: must be one of"),
         ({"kind": "cases", "call": "f"}, "tests.cases: is missing"),

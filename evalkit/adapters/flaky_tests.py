@@ -1,0 +1,65 @@
+"""Which tests were found to go both ways: a file of names by instance, which later runs leave out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from os import getpid
+from pathlib import Path
+
+from evalkit.core.digest import digest
+from evalkit.core.errors import DatasetError, StorageError
+from evalkit.core.flaky import without
+from evalkit.core.types import Dataset, Instance
+
+
+class FlakyTests:
+    """flaky.json: `[{"id", "instance", "tests": {name: "passed in 2 of 3"}}]`.
+
+    An entry holds for the instance with that id and that content, whatever tests are left out of it already; a person
+    may delete it. A file that is not there holds none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def applied(self, dataset: Dataset) -> Dataset:
+        """The dataset without them, and so with another digest: its results are not mixed with those before."""
+        known = self._read()
+        if not known:
+            return dataset
+        instances = tuple(without(one, known.get(_which(one), {})) for one in dataset.instances)
+        changed = any(new is not old for new, old in zip(instances, dataset.instances, strict=True))
+        return replace(dataset, instances=instances, digest=digest(instances)) if changed else dataset
+
+    def of(self, instance: Instance) -> Mapping[str, str]:
+        """The names that are left out of this instance, each with how often it passed."""
+        return self._read().get(_which(instance), {})
+
+    def note(self, instance: Instance, tests: Mapping[str, str]) -> None:
+        """Remember these names, beside those that are known. Raises StorageError where that cannot be written."""
+        known = self._read()
+        known[_which(instance)] = {**known.get(_which(instance), {}), **tests}
+        entries = [{"id": key[0], "instance": key[1], "tests": names} for key, names in sorted(known.items())]
+        written = self.path.with_name(f"{self.path.name}.{getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            written.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            written.replace(self.path)
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+
+    def _read(self) -> dict[tuple[str, str], dict[str, str]]:
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        try:
+            return {(one["id"], one["instance"]): dict(one["tests"]) for one in json.loads(text)}
+        except (ValueError, TypeError, KeyError) as error:
+            raise DatasetError(f"{self.path}: is no list of flaky tests ({error}). Mend or delete it.") from error
+
+
+def _which(instance: Instance) -> tuple[str, str]:
+    """Id and content; the names of tests are no part of it, since leaving some out must change nothing here."""
+    tests = instance.tests and replace(instance.tests, fail_to_pass=(), pass_to_pass=())
+    return instance.id, digest([replace(instance, tests=tests)])[:24]
