@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from evalkit.core.edits import Tree
 from evalkit.core.errors import StorageError
 from evalkit.core.ports import RunRecord
 from evalkit.core.summary import Summary, row
@@ -119,10 +120,13 @@ def _attempt(solution: Solution, attempt: Attempt) -> dict[str, Any]:
         "findings": verdict.findings,
         "verdict": verdict,
         "candidate": attempt.candidate.text,
+        "edited": sorted(files.changed) if isinstance(files := attempt.candidate.files, Tree) else [],
         "prompt": {
             "digest": attempt.prompt.digest,
             "messages": attempt.prompt.messages,
             "dropped": attempt.prompt.dropped,
+            "files": attempt.prompt.files,
+            "skills": attempt.prompt.skills,
         },
     }
 

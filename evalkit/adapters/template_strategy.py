@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from evalkit.core.answer import candidate, form
@@ -41,7 +42,8 @@ class TemplateStrategy:
     answer), `files` (path and text, under the context budget), `skills` (name and text), `feedback` (all lines to
     mend), its parts `findings`, `hint`, `tried` (a line for each earlier attempt) and `stuck` (words for starting
     again, else empty), `previous` (the last attempt's candidate), `attempt` (from 1) and `rung`. A name that is none
-    of these is an error, not an empty string. `count_tokens`, `context`, `feedback` and `skills` are given by wiring.
+    of these is an error, not an empty string. Skills that neither template names stand at the system message's end.
+    `count_tokens`, `context`, `feedback` and `skills` are given by wiring.
     """
 
     count_tokens: Callable[[str], int]
@@ -61,6 +63,12 @@ class TemplateStrategy:
             return world.from_string(self.system), world.from_string(self.user)
         except TemplateError as error:
             raise ConfigError(f"strategy: the template is wrong: {error}") from error
+
+    @cached_property
+    def _shows_skills(self) -> bool:
+        """Whether a template has a place for skills."""
+        world = ImmutableSandboxedEnvironment()
+        return any("skills" in find_undeclared_variables(world.parse(text)) for text in (self.system, self.user))
 
     def prompt(self, instance: Instance, history: Sequence[Attempt], epoch: int, step: Step) -> Prompt:
         """The messages of this attempt. Raises ConfigError where a template does not fit."""
@@ -86,6 +94,8 @@ class TemplateStrategy:
             system, user = (template.render(names).strip() for template in self._templates)
         except TemplateError as error:
             raise ConfigError(f"strategy: instance {instance.id!r}: the template does not fit: {error}") from error
+        if not self._shows_skills:
+            system = "\n\n".join([*([system] if system else []), *(skill.text for skill in skills.skills)])
         messages = ([Message("system", system)] if system else []) + [Message("user", user)]
         return Prompt(
             tuple(messages),

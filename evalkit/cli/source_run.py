@@ -70,7 +70,8 @@ class SourceRun:
             messages = tuple(msgspec.convert(said["messages"], list[Message]))
         except (OSError, ValueError, KeyError, msgspec.ValidationError):
             return Prompt((), instance, epoch, number)
-        return Prompt(messages, instance, epoch, number, tuple(said.get("dropped", ())))
+        lists = {name: tuple(said.get(name, ())) for name in ("dropped", "files", "skills")}
+        return Prompt(messages, instance, epoch, number, **lists)
 
     def wired(self, overrides: Sequence[str]) -> Wired:
         """Its objects, judging as today's files and these overrides say. Raises ConfigError."""
