@@ -1,7 +1,8 @@
 """evalkit as a process of its own, forked from one that has imported already: litellm alone takes seconds a start.
 
-The forked process has its own arguments, environment, folder, output and exit code, and ends as Python ends. What it
-does not prove is the start itself; tests that start `python -m evalkit` (Home.start, test_cli.py) do.
+The forked process has its own arguments, environment, folder, output and exit code. It ends as Python ends (threads
+are joined, atexit runs, output is flushed), but does not take apart what it has inherited: that took 2 s a command.
+What it does not prove is start and end themselves; tests that start `python -m evalkit` (Home.start) do.
 """
 
 import contextlib
@@ -16,14 +17,33 @@ from functools import cache
 from pathlib import Path
 
 SERVER = """
-import importlib, json, os, sys
+import atexit, gc, importlib, json, os, sys, threading, traceback
 from evalkit.cli import main
+
+def command():
+    try:
+        code = main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 for name in ("cli.execute", "cli.run", "wiring", "adapters.litellm_model", "adapters.template_strategy",
              "adapters.jsonl_dataset", "adapters.rubric_files"):
     importlib.import_module("evalkit." + name)
 import hydra, jinja2, jsonschema, litellm, omegaconf, rich.progress, scipy.stats
 assert len(os.listdir("/proc/self/task")) == 1, "a process with threads must not fork"
+gc.collect()
+gc.freeze()  # else a collection in the forked process copies all pages
 print("ready", flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
@@ -35,7 +55,7 @@ for line in sys.stdin:
         os.environ.clear()
         os.environ.update(asked["env"])
         sys.argv = ["evalkit", *asked["args"]]
-        sys.exit(main())
+        command()
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
