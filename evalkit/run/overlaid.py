@@ -1,7 +1,6 @@
 """What a job lays over its tree, as data that every sandbox can unpack inside: files, and what must go before them."""
 
 import io
-import os
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +10,7 @@ from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Job
 
 OPEN_FILES = 256
+ALL = 0o777  # all that everybody may do
 TREE_OPEN_FILES = 1024  # a repository's own test runner is another matter than a function
 
 
@@ -24,9 +24,9 @@ def checked(job: Job) -> Job:
     for name in (*job.files, *job.removed):
         inside(name)
     for folder in (*job.mounts, *([job.tree] if job.tree else [])):
-        if not os.path.isabs(folder):
+        if not Path(folder).is_absolute():
             raise ValueError(f"{folder!r} is no absolute path of a folder of this machine")
-        if not os.path.isdir(folder):
+        if not Path(folder).is_dir():
             raise SandboxError(f"the folder {folder!r} that a job needs is not there (was a cache emptied?)")
     return job
 
@@ -64,7 +64,7 @@ def gone(job: Job) -> list[str]:
 def locked(job: Job) -> list[str]:
     """Folders of the tree that something is laid into, or taken from, and that not everybody may write to."""
     names = folders([*job.files, *gone(job)])
-    return [name for name in names if stat.S_ISDIR(mode := _mode(job.tree, name)) and mode & 0o777 != 0o777]
+    return [name for name in names if stat.S_ISDIR(mode := _mode(job.tree, name)) and mode & ALL != ALL]
 
 
 def pack(job: Job) -> bytes:
@@ -73,7 +73,7 @@ def pack(job: Job) -> bytes:
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name in folders(job.files):
             entry = tarfile.TarInfo(name)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o777
+            entry.type, entry.mode = tarfile.DIRTYPE, ALL
             tar.addfile(entry)
         for entry, content in _entries(job.files, job.tree):
             tar.addfile(entry, io.BytesIO(content))
@@ -85,14 +85,14 @@ def _entries(files: Mapping[str, str], tree: str) -> Iterator[tuple[tarfile.TarI
         content = text.encode("utf-8", "surrogatepass")
         entry = tarfile.TarInfo(name)
         mode = _mode(tree, name)
-        entry.mode = 0o777 if stat.S_ISREG(mode) and mode & 0o111 else 0o666
+        entry.mode = ALL if stat.S_ISREG(mode) and mode & 0o111 else 0o666
         entry.size = len(content)
         yield entry, content
 
 
 def _mode(tree: str, name: str) -> int:
-    """What lies at a tree's path, links not followed in its last part; 0 for nothing, or behind a link that leads out."""
+    """What lies at a tree's path, a link there not followed; 0 for nothing."""
     try:
-        return os.lstat(Path(tree, name)).st_mode if tree else 0
+        return Path(tree, name).lstat().st_mode if tree else 0
     except (FileNotFoundError, NotADirectoryError):
         return 0

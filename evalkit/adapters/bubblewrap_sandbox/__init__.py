@@ -3,6 +3,7 @@
 import os
 from asyncio import Lock
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from evalkit.adapters.bubblewrap_sandbox.cell import Cell, tail
 from evalkit.adapters.bubblewrap_sandbox.inside import steps_down
@@ -52,11 +53,16 @@ class BubblewrapSandbox(Limited):
 
     async def _refusal(self, tree: str) -> str:
         """Why there can be no overlay over trees of this disk and owner; empty if there can, as tried on this one."""
-        found = os.stat(tree)
+        key = _disk_and_owner(tree)
         async with self._asking:
-            if (key := (found.st_dev, found.st_uid)) not in self._refusals:
-                self._refusals[key] = await _tried(tree, found.st_uid)
+            if key not in self._refusals:
+                self._refusals[key] = await _tried(tree, key[1])
         return self._refusals[key]
+
+
+def _disk_and_owner(tree: str) -> tuple[int, int]:
+    found = Path(tree).stat()
+    return found.st_dev, found.st_uid
 
 
 async def _tried(tree: str, owner: int) -> str:

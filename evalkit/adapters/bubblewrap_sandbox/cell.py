@@ -153,8 +153,8 @@ class Cell:
         for folder in (SHM, *made):
             yield from ("--perms", "0777", "--dir", folder)
         for name, text in files.items():
-            content = self._memory_file(text.encode("utf-8", "surrogatepass"))
-            yield from ("--perms", "0666", "--file", content, f"{WORK}/{name}")
+            handle = self._memory_file(text.encode("utf-8", "surrogatepass"))
+            yield from ("--perms", "0666", "--file", handle, f"{WORK}/{name}")
         for path, content in self._ground.files.items():
             yield from ("--perms", "0600", "--file", self._memory_file(content), path)
 

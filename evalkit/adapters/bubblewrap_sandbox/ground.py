@@ -15,7 +15,7 @@ STAGE = f"""
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 umask 0
 mount -t tmpfs -o size="$1",mode=755 evalkit {SCRATCH} && mkdir {SCRATCH}/upper {SCRATCH}/work &&
-    mkdir -m 1777 {SCRATCH}/tmp && shift && exec "$@"
+    mkdir -m 1777 {SCRATCH}/shared && shift && exec "$@"
 """
 LAID = "/tmp/.evalkit"  # noqa: S108  inside
 ORIGINAL = "/.evalkit"
@@ -23,7 +23,8 @@ FAILED = 125
 # bwrap takes the end of a pipe for a word to go on, and ties its children to our life only once it is set up: the
 # command starts at a first line on its stdin, and never if evalkit was killed before it wrote one. That line is a
 # nonce where something must be laid first: a candidate cannot pass its own failure off as one of ours.
-GATE = """
+GATE = 'read go && exec "$@"'
+LAYING_GATE = """
 read go || exit 1
 why=$({{ {steps}; }} 2>&1) || {{ echo "$go $why" >&2; exit {failed}; }}
 exec "$@"
@@ -35,7 +36,11 @@ class Ground:
 
     def __init__(self, job: Job, *, copied: bool) -> None:
         self._job, self._copied, self._overlaid = job, copied, bool(job.tree) and not copied
-        self._laid = {"gone": _names(gone(job)), "locked": _names(locked(job)), "files": pack(job)} if job.tree else {}
+        self._laid = (
+            {"gone": _names(gone(job)), "locked": _names(locked(job)), "files": pack(job) if job.files else b""}
+            if job.tree
+            else {}
+        )
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -55,7 +60,7 @@ class Ground:
     def scratch(self) -> Iterator[str]:
         """The options of bwrap for what can be written."""
         if self._overlaid:
-            yield from ("--bind", f"{SCRATCH}/tmp", "/tmp")  # noqa: S108  inside
+            yield from ("--bind", f"{SCRATCH}/shared", "/tmp")  # noqa: S108  inside
             yield from ("--overlay-src", self._job.tree, "--overlay", f"{SCRATCH}/upper", f"{SCRATCH}/work", WORK)
             return
         size = str(self._job.limits.scratch_mb * 2**20)
@@ -65,12 +70,15 @@ class Ground:
 
     def gate(self) -> tuple[str, ...]:
         """The command that makes the working folder what the job asks for, and then becomes the job's."""
+        if not self._laid:
+            return ("/bin/sh", "-c", GATE, "sh")
         steps = [f"cp -R --preserve=mode,timestamps,links {ORIGINAL}/tree/. ."] if self._copied else []
-        steps += ["chmod 0777 ."] if self._laid else ["true"]
-        steps += [f"xargs -0 chmod a+rwx -- < {LAID}/locked"] if self._laid.get("locked") else []
-        steps += [f"xargs -0 rm -rf -- < {LAID}/gone"] if self._laid.get("gone") else []
-        steps += [f"tar -xpmf {LAID}/files", f"rm -r {LAID}"] if self._laid else []
-        return ("/bin/sh", "-c", GATE.format(steps=" && ".join(steps), failed=FAILED), "sh")
+        steps += ["chmod 0777 ."]
+        steps += [f"xargs -0 chmod a+rwx -- < {LAID}/locked"] if self._laid["locked"] else []
+        steps += [f"xargs -0 rm -rf -- < {LAID}/gone"] if self._laid["gone"] else []
+        steps += [f"tar -xpmf {LAID}/files"] if self._job.files else []
+        steps += [f"rm -r {LAID}"] if self.files else []
+        return ("/bin/sh", "-c", LAYING_GATE.format(steps=" && ".join(steps), failed=FAILED), "sh")
 
     def faults(self, done: Execution, nonce: str) -> None:
         """Raises SandboxError if the gate said that the working folder could not be made."""
