@@ -1,7 +1,7 @@
 """Which tests were found to go both ways: a file of names by instance, which later runs leave out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import getpid
 from pathlib import Path
@@ -31,9 +31,10 @@ class FlakyTests:
         changed = any(new is not old for new, old in zip(instances, dataset.instances, strict=True))
         return replace(dataset, instances=instances, digest=digest(instances)) if changed else dataset
 
-    def of(self, instance: Instance) -> Mapping[str, str]:
-        """The names that are left out of this instance, each with how often it passed."""
-        return self._read().get(_which(instance), {})
+    def of(self, instances: Iterable[Instance]) -> dict[str, dict[str, str]]:
+        """The names that are left out, each with how often it passed, by the instances that have any."""
+        known = self._read()
+        return {one.id: tests for one in instances if known and (tests := known.get(_which(one)))}
 
     def note(self, instance: Instance, tests: Mapping[str, str]) -> None:
         """Remember these names, beside those that are known. Raises StorageError where that cannot be written."""

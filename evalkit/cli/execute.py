@@ -19,11 +19,14 @@ from evalkit.adapters.health_cache import HealthCache
 from evalkit.adapters.jsonl_journal import JsonlJournal
 from evalkit.adapters.no_tracker import NoTracker
 from evalkit.adapters.run_folder import RunFolder
+from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.progress import progress
+from evalkit.cli.tables import counted
 from evalkit.core.ports import RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.core.suspects import Watch
+from evalkit.core.triage import Triaging
 from evalkit.places import home, mlruns
 from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.ledger import Ledger
@@ -90,9 +93,12 @@ class Session:
         Raises DatasetError where no instance is healthy, unless a gate rules on that.
         """
         wired = self._wired
-        await preflight(wired.models, wired.sandbox, wired.verifier, wired.instances, wired.graders)
+        environments = wired.environments if wired.has_repositories else None
+        await preflight(
+            wired.models, wired.sandbox, wired.verifier, wired.instances, wired.graders, environments=environments
+        )
         rehearse(wired.strategy, wired.settings.ladder, wired.instances[0])
-        for line in sandbox_lines(wired):
+        for line in [*sandbox_lines(wired), *flaky_lines(wired)]:
             print(line, file=sys.stderr)
         if not wired.sandbox.confined:
             print("UNCONFINED: candidates run with your rights, files and network; the run is tagged", file=sys.stderr)
@@ -116,10 +122,11 @@ class Session:
         wired = self._wired
         if not wired.settings.preflight:
             return {}
-        cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired))
+        cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired), wired.environment_digests)
         ledger = Ledger(wired.verifier)
+        unknown = sum(not cache.healthy(instance) for instance in wired.instances)
         try:
-            found = await quarantine(wired.instances, ledger, cache, concurrency=2)
+            found = await quarantine(wired.instances, ledger, cache, concurrency=2, seen=HealthLines(unknown))
         finally:
             await ledger.settle(journal)
         for name, why in found.items():
@@ -135,9 +142,9 @@ class Session:
         tracker.start(record)
         plan = Plan(wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined)
         climb = Climb(settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal)
-        watch = Watch(wired.instances, wired.shared_rubric)
+        watch, triaging = Watch(wired.instances, wired.shared_rubric), Triaging(wired.instances)
         with progress(record.climbs, self.where) as bar:
-            evaluation = Evaluation(plan, climb, [self._folder, tracker, bar, watch])
+            evaluation = Evaluation(plan, climb, [self._folder, tracker, bar, watch, triaging])
             cut_short = ""
             try:
                 await evaluation.run()
@@ -151,6 +158,7 @@ class Session:
                 wall = earlier.wall_seconds if earlier else 0.0
                 facts = self._facts(record)
                 summary = evaluation.summary(facts, since=self._since, earlier_seconds=wall, cut_short=cut_short)
+                summary = replace(summary, triage=triaging.found)
                 if wired.judging:  # else no rule was held against anything
                     summary = replace(summary, suspects=watch.suspects, untested=watch.untested)
                 self._folder.finish(summary)
@@ -235,6 +243,13 @@ def sandbox_lines(wired: Wired) -> list[str]:
     fallback = tags.get("evalkit.sandbox_fallback", "")
     chosen = tags["evalkit.sandbox"] if wired.images and hasattr(wired.sandbox, "chosen") else ""
     return [f"sandbox: {chosen}" + (f" instead of docker: {fallback}" if fallback else "")] if chosen else []
+
+
+def flaky_lines(wired: Wired) -> list[str]:
+    """How many tests are left out, because they were found to go both ways (`dataset check --repeat`)."""
+    found = wired.flaky.of(wired.instances)
+    which = f"{counted(sum(map(len, found.values())), 'test')} of {counted(len(found), 'instance')}"
+    return [f"flaky: {which} left out (mlruns/{wired.flaky.path.name})"] if found else []
 
 
 def _short(wired: Wired) -> str:

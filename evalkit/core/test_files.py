@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 FOLDERS = frozenset({"test", "tests", "testing"})
 NAMES = ("test_*.py", "*_test.py", "tests.py", "conftest.py")
@@ -17,8 +16,8 @@ def touched(patch: str) -> tuple[str, ...]:
 
 def is_test(path: str) -> bool:
     """Whether a file belongs to the tests: by its name, or by a folder above it."""
-    parts = PurePosixPath(path).parts
-    return bool(FOLDERS & set(parts[:-1])) or any(fnmatchcase(parts[-1], name) for name in NAMES)
+    *folders, file = path.split("/")
+    return bool(FOLDERS & set(folders)) or any(fnmatchcase(file, name) for name in NAMES)
 
 
 def label(path: str) -> str:

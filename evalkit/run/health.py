@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.core.edits import apply, is_edit
-from evalkit.core.errors import GraderError, InfrastructureError, NoGradeError
+from evalkit.core.errors import DatasetError, GraderError, InfrastructureError, NoGradeError
 from evalkit.core.failure import Failure
 from evalkit.core.flaky import flaky, without
 from evalkit.core.ports import Verifier
@@ -50,7 +50,7 @@ async def examine(instance: Instance, verifier: Verifier, *, thorough: bool = Tr
     Raises SandboxError, ModelError or NoGradeError where nothing can be judged: an outage, or a model as grader that
     gives no verdict, is no fault of the instance.
     """
-    if missing := verifier.covers(instance):
+    if missing := verifier.covers(instance) or _unreachable(instance):
         return Health((missing,))
     judged = [(proof, await _verdict(instance, proof, verifier)) for proof in _proofs(instance, thorough, repeat)]
     unsteady = flaky([verdict.tests for proof, verdict in judged if proof.gold and isinstance(verdict, Verdict)])
@@ -133,6 +133,15 @@ def _proofs(instance: Instance, thorough: bool, repeat: int) -> Iterator[_Proof]
         yield _Proof(f"good answer {number}", _candidate(instance, text), expected=True)
     for number, text in enumerate(instance.bad if thorough else (), 1):
         yield _Proof(f"bad answer {number}", _candidate(instance, text), expected=False)
+
+
+def _unreachable(instance: Instance) -> str:
+    """Why the repository's files cannot be had; empty if they can."""
+    try:
+        len(instance.files)
+    except DatasetError as error:
+        return str(error)
+    return ""
 
 
 def _candidate(instance: Instance, text: str) -> Candidate:

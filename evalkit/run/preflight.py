@@ -7,9 +7,9 @@ from typing import Protocol
 from evalkit.core.errors import ConfigError, DatasetError, EvalkitError, InfrastructureError
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder, Step
-from evalkit.core.ports import Model, Sandbox, Strategy, Verifier
+from evalkit.core.ports import Environments, Model, Sandbox, Strategy, Verifier
 from evalkit.core.types import Attempt, Candidate, Completion, Finding, Instance, Verdict
-from evalkit.run.health import check_all
+from evalkit.run.health import Health, Seen, examine_all
 
 REASONS = 3  # that are told where no instance is healthy
 
@@ -32,17 +32,23 @@ async def preflight(
     verifier: Verifier,
     instances: Sequence[Instance],
     graders: Mapping[str, Model] | None = None,
+    *,
+    environments: Environments | None = None,
 ) -> None:
     """Check models, graders, sandbox and verifier; nothing is spent. Raises ConfigError with one line a fault.
 
-    The sandbox is checked only where judging takes it; a verifier that has no `images(instance)` to say so (a
-    plug-in's) takes it for instances with tests.
+    Repositories are looked for, and what their tests run in is built. The sandbox is checked only where judging takes
+    it; a verifier that has no `images(instance)` to say so (a plug-in's) takes it for instances with tests.
     """
     faults = [f"no verdict: instance {one.id!r} {why}" for one in instances if (why := verifier.covers(one))]
     if not instances:
         faults.append("no instances: the sample is empty")
     asked = {**{f"rung {name}": model for name, model in models.items()}, **(graders or {})}
     faults += [line for line in await asyncio.gather(*(_check(name, model) for name, model in asked.items())) if line]
+    if repositories := [instance for instance in instances if instance.repo]:
+        faults += await _repositories(repositories)
+        broken = await built(environments, repositories) if environments else {}
+        faults += [f"environment {name!r}: {error}" for name, error in broken.items()]
     wanted = getattr(verifier, "images", _of_tests)
     images = {image: None for instance in instances for image in sorted(wanted(instance))}
     if images:
@@ -65,16 +71,27 @@ def rehearse(strategy: Strategy, ladder: Ladder, instance: Instance) -> None:
 
 
 async def quarantine(
-    instances: Sequence[Instance], verifier: Verifier, remembered: Remembered, *, concurrency: int
+    instances: Sequence[Instance],
+    verifier: Verifier,
+    remembered: Remembered,
+    *,
+    concurrency: int,
+    seen: Seen | None = None,
 ) -> dict[str, str]:
-    """The unhealthy instances by id, with the reason (invariant 5).
+    """The unhealthy instances by id, with the reason (invariant 5); `seen` is told of each that was judged.
 
     Only health is remembered: what failed once, e.g. by a time-out on a busy machine, is looked at again.
     """
     unknown = [instance for instance in instances if not remembered.healthy(instance)]
-    faults = await check_all(unknown, verifier, concurrency, thorough=False)
-    remembered.note(instance for instance in unknown if instance.id not in faults)
-    return {name: "; ".join(lines) for name, lines in faults.items()}
+
+    def note(instance: Instance, health: Health) -> None:
+        if not health.faults:
+            remembered.note([instance])  # at once: what is proven stays proven, however this ends
+        if seen is not None:
+            seen(instance, health)
+
+    found = await examine_all(unknown, verifier, concurrency, thorough=False, seen=note)
+    return {name: "; ".join(one.faults) for name, one in found.items() if one.faults}
 
 
 def refuse_unhealthy(instances: Sequence[Instance], unhealthy: Mapping[str, str]) -> None:
@@ -88,6 +105,29 @@ def refuse_unhealthy(instances: Sequence[Instance], unhealthy: Mapping[str, str]
         f"nothing was asked: {count} healthy: {reasons}. Mend the dataset or the rubric; "
         "`evalkit dataset check` shows each fault."
     )
+
+
+async def built(environments: Environments, instances: Iterable[Instance]) -> dict[str, EvalkitError]:
+    """Build what the instances' tests run in, once each; what went wrong, by the environment's name."""
+    faults: dict[str, EvalkitError] = {}
+    for name in dict.fromkeys(one.repo.environment for one in instances if one.repo):
+        try:
+            await environments.built(name)
+        except (ConfigError, InfrastructureError) as error:
+            faults[name] = error
+    return faults
+
+
+async def _repositories(instances: Iterable[Instance]) -> list[str]:
+    """Look for each repository; whether it has all commits is told by each instance's health."""
+    first = {one.repo.name: one for one in reversed(list(instances)) if one.repo}
+    faults = []
+    for name, instance in sorted(first.items()):
+        try:
+            await asyncio.to_thread(len, instance.files)  # in a thread: it may be fetched first
+        except (DatasetError, InfrastructureError) as error:
+            faults.append(f"repository {name!r}: {error}")
+    return faults
 
 
 def _of_tests(instance: Instance) -> list[str]:
