@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from evalkit.core.errors import GraderError
 from evalkit.core.judge import merged, rejected
-from evalkit.core.ports import Ask, Sandbox
+from evalkit.core.ports import Ask, Environments, Sandbox, Workspace
 from evalkit.core.types import Candidate, Instance, Verdict
 from evalkit.run.rubric_verifier import Rubrics, RubricVerifier
 from evalkit.run.tests_verifier import TestsVerifier
@@ -29,6 +29,8 @@ class BothVerifier:
     after_rejection: str = "skip"
     timeout_s: float = 10.0
     memory_mb: int = 512
+    workspace: Workspace | None = None
+    environments: Environments | None = None
 
     def __post_init__(self) -> None:
         """Build the two verifiers. Raises ValueError and RubricError."""
@@ -40,8 +42,16 @@ class BothVerifier:
             after_rejection=self.after_rejection,
             timeout_s=self.timeout_s,
             memory_mb=self.memory_mb,
+            workspace=self.workspace,
+            environments=self.environments,
         )
-        self._tests = TestsVerifier(sandbox=self.sandbox, timeout_s=self.timeout_s, memory_mb=self.memory_mb)
+        self._tests = TestsVerifier(
+            sandbox=self.sandbox,
+            timeout_s=self.timeout_s,
+            memory_mb=self.memory_mb,
+            workspace=self.workspace,
+            environments=self.environments,
+        )
 
     def covers(self, instance: Instance) -> str:
         """Empty if there is a rubric or there are tests; what cannot be judged of them is not passed over."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from evalkit.core.errors import GraderError
 from evalkit.core.failure import Failure
 from evalkit.core.judge import LARGEST, judge, merged, rejected
-from evalkit.core.ports import Ask, Sandbox
+from evalkit.core.ports import Ask, Environments, Sandbox, Workspace
 from evalkit.core.rubric import Rubric, Rule, Violation
 from evalkit.core.types import Candidate, Instance, Verdict
 from evalkit.run.checking import effects, held, missing, stage
@@ -50,6 +50,8 @@ class RubricVerifier:
     after_rejection: str = "skip"
     timeout_s: float = 10.0
     memory_mb: int = 512
+    workspace: Workspace | None = None
+    environments: Environments | None = None
 
     def __post_init__(self) -> None:
         """Find the named rubric now, before anything is spent. Raises RubricError and ValueError."""
@@ -58,7 +60,13 @@ class RubricVerifier:
             raise ValueError(f"after_rejection is {self.after_rejection!r}; it must be {words}")
         self._shared = self.rubrics.find(self.rubric) if self.rubric else None
         self._tests = (
-            TestsVerifier(sandbox=self.sandbox, timeout_s=self.timeout_s, memory_mb=self.memory_mb)
+            TestsVerifier(
+                sandbox=self.sandbox,
+                timeout_s=self.timeout_s,
+                memory_mb=self.memory_mb,
+                workspace=self.workspace,
+                environments=self.environments,
+            )
             if self.sandbox is not None
             else None
         )

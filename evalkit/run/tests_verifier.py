@@ -10,11 +10,12 @@ from evalkit.core.edits import edited, is_edit
 from evalkit.core.errors import GraderError
 from evalkit.core.failure import Failure
 from evalkit.core.judge import rejected
-from evalkit.core.ports import Execution, Job, Sandbox
+from evalkit.core.ports import Environments, Execution, Job, Sandbox, Workspace
 from evalkit.core.types import Candidate, Finding, Instance, Tests, Verdict
 from evalkit.run.judging import cases, command, rust, suite
 from evalkit.run.judging.channel import Trial, failed, finding
 from evalkit.run.judging.kept import Kept
+from evalkit.run.judging.repository import RepositoryTests, to_parse
 
 MakeJob = Callable[[Trial], Job]
 Judge = Callable[[Trial, Execution], Verdict]
@@ -26,15 +27,21 @@ KINDS: dict[str, tuple[MakeJob, Judge]] = {
     "command": (command.command_job, command.judge),
     "rust": (rust.rust_job, rust.judge),
 }
+REPOSITORY = "repo"  # the one kind that needs more than a job of its own
 
 
 @dataclass
 class TestsVerifier:
-    """Seconds and megabytes that a candidate may use; an instance's own `timeout_s` goes before."""
+    """Seconds and megabytes that a candidate may use; an instance's own `timeout_s` goes before.
+
+    Tests of a repository have those of their environment instead; they alone need `workspace` and `environments`.
+    """
 
     sandbox: Sandbox
     timeout_s: float = 10.0
     memory_mb: int = 512
+    workspace: Workspace | None = None
+    environments: Environments | None = None
 
     __test__ = False  # pytest: this is no test class
 
@@ -44,13 +51,17 @@ class TestsVerifier:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be more than 0")
         self._kept = Kept()
+        self._repository = RepositoryTests(self.sandbox, self.workspace, self.environments)
 
     def covers(self, instance: Instance) -> str:
         """Empty if the instance has tests that can be run here."""
         if instance.tests is None:
             return f"{instance.id} has no tests"
+        if instance.tests.kind == REPOSITORY:
+            return self._repository.covers(instance)
         if instance.tests.kind not in KINDS:
-            return f"{instance.id} has tests of kind {instance.tests.kind!r}; known are {', '.join(KINDS)}"
+            known = ", ".join([*KINDS, REPOSITORY])
+            return f"{instance.id} has tests of kind {instance.tests.kind!r}; known are {known}"
         if is_edit(instance.answer) and (instance.tests.kind != "pytest" or instance.tests.isolation):
             return f"{instance.id}: edits are tested by tests of kind 'pytest' without isolation only"
         return ""
@@ -70,16 +81,20 @@ class TestsVerifier:
         return failed(Failure.SYNTAX_ERROR, *broken) if broken else await self._run(instance, tests, candidate)
 
     async def _run(self, instance: Instance, tests: Tests, candidate: Candidate) -> Verdict:
-        make_job, judge = KINDS[tests.kind]
         seconds = tests.timeout_s or self.timeout_s
         limits = replace(self.sandbox.limits, seconds=seconds, memory_mb=self.memory_mb)
         trial = Trial(instance, tests, candidate, token_hex(16), limits)
+        if tests.kind == REPOSITORY:
+            return await self._repository.verdict(trial)
+        make_job, judge = KINDS[tests.kind]
         trial = replace(trial, kept=await self._kept.of(trial, self.sandbox))
         return judge(trial, await self.sandbox.run(replace(make_job(trial), image=instance.image)))
 
 
 def _modules(instance: Instance, tests: Tests, candidate: Candidate) -> dict[str, str]:
     """What of the candidate is Python by itself, by file: of edits, the files that they change."""
+    if tests.kind == REPOSITORY:
+        return to_parse(instance, tests, candidate)
     if candidate.files is None:
         return {"": candidate.text} if _must_parse(instance, tests, candidate) else {}
     changed = {path: text for path, text in candidate.files.items() if instance.files.get(path) != text}
