@@ -1,6 +1,7 @@
 """Where evalkit's files lie: the user's own under EVALKIT_HOME first, then the installed ones."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -69,6 +70,13 @@ class Places:
 
         Raises ConfigError that lists where it was looked for.
         """
+        return self._found(path, Path.is_file, "file", "Give a path from here, or put the file there.")
+
+    def folder(self, path: str) -> str:
+        """The folder at `path`, looked for in the same places. Raises ConfigError that lists them."""
+        return self._found(path, Path.is_dir, "folder", "Give a path from here.")
+
+    def _found(self, path: str, is_it: Callable[[Path], bool], what: str, mend: str) -> str:
         wanted = Path(path).expanduser()
         roots = [
             Path.cwd(),
@@ -77,10 +85,10 @@ class Places:
         ]
         tried = [wanted] if wanted.is_absolute() else [root / wanted for root in dict.fromkeys(roots)]
         for candidate in tried:
-            if candidate.is_file():
+            if is_it(candidate):
                 return str(candidate)
         looked = ", ".join(str(one.parent) for one in tried)
-        raise ConfigError(f"no file {path!r}; looked in {looked}. Give a path from here, or put the file there.")
+        raise ConfigError(f"no {what} {path!r}; looked in {looked}. {mend}")
 
     def names(self, group: str) -> list[str]:
         """The files of a config group, without their ending."""

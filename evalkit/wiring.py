@@ -77,7 +77,11 @@ class Wired:
         """Where instances' repositories are found."""
         from evalkit.adapters.git_workspace import GitWorkspace  # noqa: PLC0415  for datasets with repositories
 
-        return GitWorkspace(repos=str(self.config["dataset"].get("repos") or ""), cache=str(cache()))
+        repos = self.config["dataset"].get("repos") or ""
+        try:
+            return GitWorkspace(repos=repos, cache=str(cache()), places=Places())
+        except ValueError as error:
+            raise ConfigError(f"dataset.repos: {error}") from error
 
     @cached_property
     def environments(self) -> Environments:

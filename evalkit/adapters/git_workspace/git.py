@@ -1,0 +1,78 @@
+"""git as a process that does the same on every machine, whatever the user's settings and environment say."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from evalkit.core.errors import ConfigError
+
+# Nobody is asked anything, no hook and no helper of the source's own settings is started.
+OPTIONS = ("-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+NETWORK = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")  # a dead connection ends after a minute
+MISSING = "git is not installed here: apt-get install git (or your system's like)."
+
+
+class GitError(Exception):
+    """git said no; the text is the last line of what it said."""
+
+
+def local_environment() -> dict[str, str]:
+    """For work on objects and trees: none of the user's settings count."""
+    return {
+        **_plain(),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+    }
+
+
+def _plain() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+
+
+def local(
+    *arguments: str, cwd: Path | None = None, more: Mapping[str, str] | None = None, keep: Sequence[int] = ()
+) -> bytes:
+    """What git prints, with `more` in its environment; it holds the open files `keep` until it ends.
+
+    Raises GitError, ConfigError where there is no git. What it writes can be written by anybody (umask 0): a sandbox's
+    user is nobody, and the cache folder around it is private.
+    """
+    return _run([*OPTIONS, *arguments], {**local_environment(), **(more or {})}, cwd, keep)
+
+
+def remote(*arguments: str) -> bytes:
+    """The same for clone and fetch, where the user's own credentials, proxies and certificates are needed."""
+    return _run([*OPTIONS, *NETWORK, *arguments], _plain(), None, (), alone=True)
+
+
+def _run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    cwd: Path | None,
+    keep: Sequence[int],
+    *,
+    alone: bool = False,
+) -> bytes:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            pass_fds=keep,
+            umask=-1 if alone else 0,
+            start_new_session=alone,  # without a terminal ssh cannot ask for a password either
+        )
+    except FileNotFoundError as error:
+        raise ConfigError(MISSING) from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise GitError(said[-1] if said else f"git ended with {done.returncode}")
+    return done.stdout
