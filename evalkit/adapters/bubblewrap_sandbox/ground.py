@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from evalkit.adapters.bubblewrap_sandbox.inside import WORK, steps_down
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Execution, Job
-from evalkit.run.overlaid import gone, locked, pack
+from evalkit.run.overlaid import gone, locked, pack, weight_mb
 
 # bwrap gives an overlay's upper layer no size, so it could fill the machine's memory. Hence bwrap starts where a tmpfs
 # of the right size covers a folder that no sandbox needs; it holds what is written to the tree and to /tmp.
@@ -27,6 +27,7 @@ GATE = 'read go && exec "$@"'
 LAYING_GATE = """
 read go || exit 1
 why=$({{ {steps}; }} 2>&1) || {{ echo "$go $why" >&2; exit {failed}; }}
+{limit}
 exec "$@"
 """
 
@@ -35,7 +36,7 @@ class Ground:
     """What a job's working folder stands on. `copied`: the tree is copied inside, because no overlay can be had."""
 
     def __init__(self, job: Job, *, copied: bool) -> None:
-        self._job, self._copied, self._overlaid = job, copied, bool(job.tree) and not copied
+        self._job, self.copied, self.overlaid = job, copied, bool(job.tree) and not copied
         self._laid = (
             {"gone": _names(gone(job)), "locked": _names(locked(job)), "files": pack(job) if job.files else b""}
             if job.tree
@@ -49,7 +50,7 @@ class Ground:
 
     def stage(self) -> list[str]:
         """The start of bwrap's command line."""
-        if not self._overlaid:
+        if not self.overlaid:
             return []
         unshare = shutil.which("unshare")
         if unshare is None:
@@ -59,32 +60,35 @@ class Ground:
 
     def scratch(self) -> Iterator[str]:
         """The options of bwrap for what can be written."""
-        if self._overlaid:
+        if self.overlaid:
             yield from ("--bind", f"{SCRATCH}/shared", "/tmp")  # noqa: S108  inside
             yield from ("--overlay-src", self._job.tree, "--overlay", f"{SCRATCH}/upper", f"{SCRATCH}/work", WORK)
             return
-        size = str(self._job.limits.scratch_mb * 2**20)
+        size = str((self._job.limits.scratch_mb + (weight_mb(self._job.tree) if self.copied else 0)) * 2**20)
         yield from ("--perms", "1777", "--size", size, "--tmpfs", "/tmp")  # noqa: S108  inside
-        if self._copied:  # only root has a folder that the copier alone can look into
+        if self.copied:  # only root has a folder that the copier alone can look into
             yield from ("--perms", "0700", "--dir", ORIGINAL, "--ro-bind", self._job.tree, f"{ORIGINAL}/tree")
 
     def gate(self) -> tuple[str, ...]:
         """The command that makes the working folder what the job asks for, and then becomes the job's."""
         if not self._laid:
             return ("/bin/sh", "-c", GATE, "sh")
-        steps = [f"cp -R --preserve=mode,timestamps,links {ORIGINAL}/tree/. ."] if self._copied else []
+        steps = [f"cp -R --preserve=mode,timestamps,links {ORIGINAL}/tree/. ."] if self.copied else []
         steps += ["chmod 0777 ."]
         steps += [f"xargs -0 chmod a+rwx -- < {LAID}/locked"] if self._laid["locked"] else []
         steps += [f"xargs -0 rm -rf -- < {LAID}/gone"] if self._laid["gone"] else []
         steps += [f"tar -xpmf {LAID}/files"] if self._job.files else []
         steps += [f"rm -r {LAID}"] if self.files else []
-        return ("/bin/sh", "-c", LAYING_GATE.format(steps=" && ".join(steps), failed=FAILED), "sh")
+        limit = f"ulimit -f {self._job.limits.file_mb * 2048}" if self.copied else ""  # in POSIX's blocks
+        return ("/bin/sh", "-c", LAYING_GATE.format(steps=" && ".join(steps), failed=FAILED, limit=limit), "sh")
 
     def faults(self, done: Execution, nonce: str) -> None:
         """Raises SandboxError if the gate said that the working folder could not be made."""
         if done.exit_code == FAILED and done.stderr.startswith(nonce):
             why = done.stderr.removeprefix(nonce).strip()[-300:]
-            raise SandboxError(f"the tree could not be laid into the sandbox: {why}. Is limits.scratch_mb too small?")
+            raise SandboxError(
+                f"the tree could not be laid into the sandbox: {why}. Is scratch_mb or file_mb too small?"
+            )
 
 
 def _names(paths: list[str]) -> bytes:
