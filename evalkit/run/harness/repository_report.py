@@ -9,6 +9,8 @@ import linecache
 import os
 import sys
 import traceback
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from types import TracebackType
 from typing import Any, Iterator, Optional, Tuple, Type  # noqa: UP035  Python 3.6
 
@@ -133,6 +135,15 @@ def begin() -> None:
         import evalkit_reporter  # type: ignore[import-not-found]  # noqa: PLC0415  the one of this environment
 
         evalkit_reporter.begin(taken())
+
+
+def go_on() -> None:
+    """Load the sitecustomize that ours hides, if the environment has one."""
+    folder = os.path.dirname(__file__)  # noqa: PTH120  strings all along
+    spec = PathFinder.find_spec("sitecustomize", [entry for entry in sys.path if entry != folder])
+    if spec is not None and spec.loader is not None:
+        module = sys.modules["sitecustomize"] = module_from_spec(spec)
+        spec.loader.exec_module(module)
 
 
 def taken() -> Reporter:

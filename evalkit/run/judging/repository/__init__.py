@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from evalkit.core.environment import Environment
 from evalkit.core.errors import GraderError
-from evalkit.core.ports import Environments, Sandbox, Workspace
-from evalkit.core.types import Instance, Verdict
+from evalkit.core.ports import Environments, Execution, Sandbox, Workspace
+from evalkit.core.types import Instance, Outcome, Verdict
 from evalkit.run.judging.channel import Trial
-from evalkit.run.judging.repository.judged import judge
-from evalkit.run.judging.repository.laid import laid, to_parse
+from evalkit.run.judging.repository.judged import judge, seen
+from evalkit.run.judging.repository.laid import Laid, laid, to_parse
 from evalkit.run.judging.repository.work import job
 
 __all__ = ["RepositoryTests", "to_parse"]
@@ -34,14 +35,22 @@ class RepositoryTests:
 
     async def verdict(self, trial: Trial) -> Verdict:
         """On one candidate, whose files are made. Raises SandboxError or GraderError (invariant 2)."""
+        environment, prepared, done = await self._run(trial)
+        return prepared.refusal or judge(trial, environment, prepared, done)
+
+    async def seen(self, trial: Trial) -> dict[str, Outcome]:
+        """Every test that ran, by the name that its runner gives, whoever asks for it. Raises as `verdict`."""
+        environment, prepared, done = await self._run(trial)
+        return {} if prepared.refusal else seen(trial, environment, done)
+
+    async def _run(self, trial: Trial) -> tuple[Environment, Laid, Execution]:
+        """What was laid out, and what the tests' command did with it; nothing, where it is refused."""
         instance = trial.instance
         if instance.repo is None or self.workspace is None or self.environments is None:
             raise GraderError(f"{self.covers(instance)}.")
         built = await self.environments.built(instance.repo.environment)
         prepared = laid(trial, built.environment)
         if prepared.refusal:
-            return prepared.refusal
+            return built.environment, prepared, Execution(0, "", "", 0.0)
         async with self.workspace.tree(instance.repo) as tree:
-            made = job(trial, prepared, built, tree)
-            done = await self.sandbox.run(made)
-        return judge(trial, built.environment, prepared, done)
+            return built.environment, prepared, await self.sandbox.run(job(trial, prepared, built, tree))

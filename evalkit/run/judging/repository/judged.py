@@ -46,6 +46,17 @@ def judge(trial: Trial, environment: Environment, prepared: Laid, done: Executio
     return verdict([one.result for one in told], findings, failure, done, whole=records.done)
 
 
+def seen(trial: Trial, environment: Environment, done: Execution) -> dict[str, Outcome]:
+    """The outcome of every test that ran, by its id. Raises as `judge`."""
+    records = Records(trial, done)
+    _started(trial, records)
+    ran: dict[str, Outcome] = {}
+    for record in records.every("test"):
+        outcome = _outcome(record, environment.report)
+        ran[str(record["test"])] = min(outcome, ran.get(str(record["test"]), outcome), key=WORST.index)
+    return ran
+
+
 def _started(trial: Trial, records: Records) -> None:
     """The reporter comes up before any of the repository's code, so that no candidate keeps it from that."""
     if fault := records.first("fault"):

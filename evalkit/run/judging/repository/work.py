@@ -15,7 +15,7 @@ TARGETS = "{targets}"
 GRACE = 30.0  # seconds for the way in and out, which are not the tests'
 # Least figures for a whole repository's tests, whatever the sandbox gives to a candidate of one file.
 PROCESSES, FILE_MB, SCRATCH_MB, OUTPUT_KB = 256, 256, 1024, 32768
-SITE = "import evalkit_report\n\nevalkit_report.begin()\n"
+SITE = "import evalkit_report\n\nevalkit_report.begin()\nevalkit_report.go_on()\n"
 
 
 def job(trial: Trial, prepared: Laid, built: Built, tree: str) -> Job:
