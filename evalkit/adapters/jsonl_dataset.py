@@ -66,8 +66,8 @@ class JsonlDataset:
     places: Places = field(kw_only=True)
     workspace: Workspace | None = field(default=None, kw_only=True)
     name: str = ""
-    repos: str = ""
-    environments: str = field(default="", metadata={"setting": True})
+    repos: str | dict[str, str] = ""
+    environments: str | list[str] | dict[str, Any] = field(default="", metadata={"setting": True})
 
     def __post_init__(self) -> None:
         if not self.path.strip():

@@ -45,8 +45,8 @@ class SweBenchDataset:
     path: str
     places: Places = field(kw_only=True)
     workspace: Workspace = field(kw_only=True)
-    repos: str = ""
-    environments: str = field(default="swebench", metadata={"setting": True})
+    repos: str | dict[str, str] = ""
+    environments: str | list[str] | dict[str, Any] = field(default="swebench", metadata={"setting": True})
     answer: str = "search_replace"
     images: str = "none"
     name: str = ""

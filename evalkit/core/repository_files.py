@@ -33,6 +33,10 @@ class RepositoryFiles(Mapping[str, str]):
     def __contains__(self, path: object) -> bool:
         return path in self._files
 
+    def blob(self, path: str) -> str:
+        """The hash of a file's content, the same in every commit that has it. Raises KeyError."""
+        return str(self._files.blob(path))  # type: ignore[attr-defined]  # git's files have it; the port asks for none
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RepositoryFiles) and self._repo == other._repo
 

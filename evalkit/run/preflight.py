@@ -124,7 +124,7 @@ async def _repositories(instances: Iterable[Instance]) -> list[str]:
     faults = []
     for name, instance in sorted(first.items()):
         try:
-            await asyncio.to_thread(len, instance.files)  # in a thread: it may be fetched first
+            await asyncio.to_thread(instance.files.get, "")  # whatever is asked, it is looked for, or even fetched
         except (DatasetError, InfrastructureError) as error:
             faults.append(f"repository {name!r}: {error}")
     return faults

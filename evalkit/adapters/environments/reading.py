@@ -16,6 +16,7 @@ from evalkit.core.environment import Environment
 from evalkit.core.errors import ConfigError
 
 GROUP = "dataset"  # conf/dataset/NAME/*.yaml
+OF_A_REPOSITORY = frozenset({"repo", "base", "versions"})  # a file without these keys has recipes by name
 Recipes = str | list[str] | Mapping[str, Any]
 
 
@@ -73,6 +74,9 @@ def _file(path: Path, faults: list[str]) -> Iterator[tuple[str, str, dict[str, A
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         faults.append(f"{path}: cannot be read as recipes: {' '.join(str(error).split())}")
         return
+    if isinstance(data, Mapping) and not OF_A_REPOSITORY & data.keys():
+        yield from ((f"{path}: {name}", name, recipe) for name, recipe in _inline(data, faults, str(path)))
+        return
     if wrong := list(_faults(data, _schema())):
         faults += [f"{path}: {fault}" for fault in wrong]
         return
@@ -84,11 +88,14 @@ def _file(path: Path, faults: list[str]) -> Iterator[tuple[str, str, dict[str, A
         yield f"{path}: versions: {version}", f"{data['repo']}@{version}", recipe
 
 
-def _inline(recipes: Mapping[str, Any], faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _inline(
+    recipes: Mapping[str, Any], faults: list[str], where: str = "recipes"
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Recipes by name."""
     if wrong := list(_faults(recipes, _schema("versions"))):
-        faults += [f"recipes: {fault}" for fault in wrong]
+        faults += [f"{where}: {fault}" for fault in wrong]
         return
-    yield from resolved(recipes, {}, "recipes", faults)
+    yield from resolved(recipes, {}, where, faults)
 
 
 def _faults(data: object, schema: jsonschema.Draft202012Validator) -> Iterator[str]:
