@@ -12,6 +12,7 @@ from evalkit.adapters.litellm_model import RetrySettings
 from evalkit.core.budget import Context
 from evalkit.core.feedback import Feedback
 from evalkit.core.ladder import Ladder, Price, Rung
+from evalkit.core.skills import Skills
 from evalkit.settings import PORTS, TARGETS, Limits, Sample, Settings, target
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -29,10 +30,10 @@ def main() -> None:
     print(HEAD)
     print("## The run\n")
     print(described(Settings))
-    for name, cls in {**PLAIN, "retry": RetrySettings, "sample": Sample}.items():
+    for name, cls in {**PLAIN, "retry": RetrySettings, "sample": Sample, "skills": Skills}.items():
         print(f"## `{name}`\n")
         print(described(cls))
-        if (CONF / name).is_dir():
+        if any((CONF / name).glob("*.yaml")):
             print(options(name))
     for name in TARGETS:
         print(f"## `{name}`\n")

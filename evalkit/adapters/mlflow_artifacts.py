@@ -10,12 +10,14 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evalkit.adapters.mlflow_facts import COLUMNS, table_row
 from evalkit.adapters.mlflow_store import local_path
 from evalkit.core.summary import InstanceRow, Summary
+from evalkit.core.triage import markdown
 
 FILES = ("summary.json", "config.yaml", "lock.json", "rubric.yaml", "report.html", "sample.json")
 PHASES = "phase_*_results.json"  # a ramp's
@@ -51,11 +53,22 @@ def _made(folder: Path, scratch: Path, summary: Summary, whole: dict[str, str]) 
     table = scratch / "instances.json"
     with table.open("w", encoding="utf-8") as file:
         _write_table(file.write, folder, summary)
+    made = [table, *_triage(scratch, summary)]
     if not whole:
-        return [table]
+        return made
     values = scratch / "long_values.json"
     values.write_text(json.dumps(whole, indent=2), encoding="utf-8")
-    return [table, values]
+    return [*made, values]
+
+
+def _triage(scratch: Path, summary: Summary) -> list[Path]:
+    """What went wrong, by cause, for programs and for people."""
+    if summary.triage is None or not summary.triage.rows:
+        return []
+    data, text = scratch / "triage.json", scratch / "triage.md"
+    data.write_text(json.dumps(asdict(summary.triage), indent=2), encoding="utf-8")
+    text.write_text(markdown(summary.triage), encoding="utf-8")
+    return [data, text]
 
 
 def _write_table(write: Callable[[str], object], folder: Path, summary: Summary) -> None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "runs": "the runs in the tracking store",
     "compare": "two runs, paired on their instances: is the difference real?",
     "regrade": "judge a run's recorded answers again; calls no model",
+    "triage": "what went wrong in a run, by cause, and which lever it points at",
     "doctor": "is everything that this config needs there?",
     "dataset": "check, show or sample a dataset",
     "rubric": "test or show rubrics",

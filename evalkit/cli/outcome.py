@@ -9,6 +9,11 @@ from evalkit.cli.suspect_lines import lines
 from evalkit.cli.tables import counted
 from evalkit.core.stats import Interval
 from evalkit.core.summary import Summary
+from evalkit.core.triage import Triage, located, words
+
+CAUSES = 5  # that a run's end shows
+GAP = 3  # blanks that a column takes
+COUNTED = ("ended", "attempts")
 
 
 def show(summary: Summary, where: str, *, tracked: bool = True) -> None:
@@ -25,6 +30,10 @@ def show(summary: Summary, where: str, *, tracked: bool = True) -> None:
         console.print(
             Text("failed attempts and outages: " + ", ".join(f"{k} {n}" for k, n in summary.failures.items()))
         )
+    if summary.triage and any(row.climbs for row in summary.triage.rows):
+        console.print(_causes(summary.triage, console.width))
+        more = f"evalkit triage {summary.key}: every cause, its instances, what to do"
+        console.print(Text(f"{located(summary.triage.located)}; {more}" if summary.triage.located else more))
     for rung, why in summary.skipped_rungs.items():
         console.print(Text(f"rung {rung} was skipped: {why}"))
     for line in lines(summary.suspects):
@@ -69,6 +78,23 @@ def _second_line(summary: Summary) -> str:
     if summary.graders:
         cost += f" (of it graders {money(summary.graders.cost_usd)})"
     return f"attempts {attempts} a climb · cost {cost} · tokens {tokens} · {summary.wall_seconds:.1f} s"
+
+
+def _causes(triage: Triage, width: int) -> Table:
+    """The most frequent ends, one line each."""
+    headings = ("cause", "ended", "attempts", "lever", "example")
+    rows = [
+        (row.cause, str(row.climbs), str(row.attempts), str(row.lever), words(row.example))
+        for row in triage.rows[:CAUSES]
+    ]
+    table = Table(box=SIMPLE_HEAD)
+    widths = [max(map(len, cells)) for cells in zip(headings[:-1], *(row[:-1] for row in rows), strict=True)]
+    left = max(len(headings[-1]), width - sum(widths) - GAP * len(headings) - 1)  # the example gives way
+    for heading, most in zip(headings, [*widths, left], strict=True):
+        table.add_column(heading, justify="right" if heading in COUNTED else "left", no_wrap=True, max_width=most)
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="ellipsis") for cell in row))
+    return table
 
 
 def _rungs(summary: Summary) -> Table:

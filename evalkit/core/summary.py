@@ -8,6 +8,7 @@ from statistics import fmean, quantiles
 from evalkit.core.ladder import Ladder
 from evalkit.core.stats import Interval, solved_rate
 from evalkit.core.suspects import Suspect
+from evalkit.core.triage import Triage
 from evalkit.core.types import Attempt, Completion, Grading, Solution, Status
 
 
@@ -79,7 +80,8 @@ class Summary:
 
     `solved_rate` counts solved and unsolved climbs only: unfinished and quarantined ones are no evidence about
     the models, and stand in `counts`. `suspects` are rules that the answers make doubtful; `untested` answers were
-    rejected by one rule alone, and their tests did not run.
+    rejected by one rule alone, and their tests did not run. `triage` sorts what went wrong by cause; `skills` counts
+    the attempts that each skill went into.
     """
 
     key: str
@@ -105,6 +107,8 @@ class Summary:
     suspects: tuple[Suspect, ...] = ()
     untested: int = 0
     graders: GraderRow | None = None
+    triage: Triage | None = None
+    skills: Mapping[str, int] = field(default_factory=dict)
 
 
 class Total:
@@ -140,6 +144,7 @@ class Tally:
         self._seconds: Counter[str] = Counter()
         self._costs = {name: Total() for name in ladder.rungs}
         self._skipped: dict[str, str] = {}
+        self._skills: Counter[str] = Counter()
         self.cost, self.prompt, self.completion = self._totals = (Total(), Total(), Total())
         self._graders = (Total(), Total(), Total())
         self._graded = 0
@@ -172,6 +177,7 @@ class Tally:
             return
         self._attempts[attempt.rung] += 1
         self._solved[attempt.rung] += attempt.verdict.accepted
+        self._skills.update(attempt.prompt.skills)
         self._pay(attempt.rung, attempt.completion)
         if attempt.verdict.failure is not None:
             self.failures[attempt.verdict.failure] += 1
@@ -204,6 +210,7 @@ class Tally:
             wall_seconds=wall_seconds,
             skipped_rungs=dict(self._skipped),
             graders=self._grader_row(),
+            skills=dict(self._skills),
             why=why,
             tags={**facts.tags, **({"evalkit.skipped_rungs": ", ".join(self._skipped)} if self._skipped else {})},
             instances=tuple(sorted(self.rows, key=lambda row: (row.instance_id, row.epoch))),

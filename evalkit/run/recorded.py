@@ -1,11 +1,14 @@
 """The answers that a run's journal holds, and work on each of them, so many at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from evalkit.core.types import Completion, Verdict
+from evalkit.core.failure import Failure
+from evalkit.core.ports import Strategy
+from evalkit.core.summary import InstanceRow
+from evalkit.core.types import Attempt, Candidate, Completion, Instance, Prompt, Solution, Status, Verdict
 from evalkit.run.records import OnlyRecorded, Searchable
 
 A = TypeVar("A")
@@ -54,6 +57,34 @@ async def _read(journal: Listed, found: dict[tuple[str, int, int], tuple[str, st
         judged = f"{climb}/verdict" in journal
         verdict = await recall.once(f"{climb}/verdict", Verdict, _nothing) if judged else None
         yield Recorded(instance, epoch, number, rung, on_rung, climb.rpartition("/")[2], completion, verdict)
+
+
+def solutions(
+    found: Sequence[Recorded],
+    rows: Mapping[tuple[str, int], InstanceRow],
+    instances: Mapping[str, Instance],
+    strategy: Strategy,
+    prompt: Callable[[str, int, int], Prompt],
+) -> Iterator[Solution]:
+    """The climbs again, as far as they were judged; how each ended says its row, where the run came to write it.
+
+    Candidates are taken out of the answers anew; `prompt` gives what was asked, by instance, epoch and number.
+    """
+    climbs: dict[tuple[str, int], list[Attempt]] = {key: [] for key in rows}
+    for one in found:
+        attempts = climbs.setdefault((one.instance_id, one.epoch), [])
+        if one.verdict is not None:
+            instance = instances.get(one.instance_id)
+            candidate = strategy.candidate(instance, one.completion) if instance else Candidate("")
+            asked = prompt(one.instance_id, one.epoch, one.number)
+            attempts.append(Attempt(one.number, one.rung, one.on_rung, asked, one.completion, candidate, one.verdict))
+    for (name, epoch), attempts in climbs.items():
+        row = rows.get((name, epoch))
+        solved = bool(attempts) and attempts[-1].verdict.accepted
+        status = row.status if row else Status.SOLVED if solved else Status.UNFINISHED
+        failure = Failure(row.error_type) if row and row.error_type else None
+        error = (row.final_error or "") if row and status is not Status.SOLVED else ""
+        yield Solution(name, epoch, status, error or str(status), tuple(attempts), failure, error)
 
 
 async def _nothing() -> Any:

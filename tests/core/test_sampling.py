@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evalkit.core.sampling import sample, stratum
@@ -107,3 +107,34 @@ def test_instances_without_the_field_are_a_stratum_of_their_own():
 def test_what_cannot_be_sampled_says_so(size, by, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         sample(made(["sql", "sql", "json"]), size, 0, by)
+
+
+@given(datasets, seeds, fields, st.integers(1, 4), st.data())
+def test_the_shares_of_a_sample_are_disjoint_and_together_all_of_it(instances, seed, by, parts, data):
+    size = data.draw(st.one_of(st.none(), st.integers(parts, len(instances))) if len(instances) >= parts else st.none())
+    whole = sample(instances, size, seed, by)
+    assume(len(whole) >= parts)
+    shares = [sample(instances, size, seed, by, f"{part}/{parts}") for part in range(1, parts + 1)]
+    assert sorted(one.id for share in shares for one in share) == sorted(one.id for one in whole)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_both_halves_hold_half_of_every_stratum_whatever_the_order_of_the_file():
+    instances = made(["django"] * 20 + ["sympy"] * 8 + ["flask"] * 2)
+    for part in ("1/2", "2/2"):
+        taken = sample(instances, None, 3, "tags", part)
+        assert Counter(stratum(one, "tags") for one in taken) == {"django": 10, "sympy": 4, "flask": 1}
+        assert {one.id for one in sample(instances[::-1], None, 3, "tags", part)} == {one.id for one in taken}
+
+
+@pytest.mark.parametrize("share", ["1", "0/2", "3/2", "a/b", "1/2/3", "-1/2", ""])
+def test_a_share_that_is_none_says_how_to_write_one(share):
+    with pytest.raises(ValueError, match="write PART/PARTS, such as 1/2"):
+        sample(made(["sql", "sql"]), None, 0, "tags", share)
+
+
+def test_an_empty_share_says_so():
+    whole = [sample(made(["sql"] * 2), None, 0, "tags", f"{part}/2") for part in (1, 2)]
+    assert list(map(len, whole)) == [1, 1]
+    with pytest.raises(ValueError, match=r"the share ./9 of 2 instances is empty"):
+        [sample(made(["sql"] * 2), None, 0, "tags", f"{part}/9") for part in range(1, 10)]
