@@ -17,7 +17,7 @@ from evalkit.core.digest import canonical, rubric_digest
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import shows_hidden_tests
 from evalkit.core.ladder import Rung
-from evalkit.core.ports import Environments, Generator, Model, Sandbox, Strategy, Tracker, Verifier, Workspace
+from evalkit.core.ports import Environments, Generator, Model, Sandbox, Strategy, Tracker, Verifier
 from evalkit.core.rubric import Rubric, source
 from evalkit.core.rules.grader import Judge
 from evalkit.core.sampling import sample
@@ -28,6 +28,7 @@ from evalkit.run.checking import effects
 from evalkit.settings import Settings, build, fingerprinted, target
 
 if TYPE_CHECKING:
+    from evalkit.adapters.git_workspace import GitWorkspace
     from evalkit.adapters.litellm_model import Graders
     from evalkit.run.world import RuleWorld
 
@@ -73,7 +74,7 @@ class Wired:
         return FlakyTests(mlruns() / "flaky.json")
 
     @cached_property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> "GitWorkspace":
         """Where instances' repositories are found."""
         from evalkit.adapters.git_workspace import GitWorkspace  # noqa: PLC0415  for datasets with repositories
 
@@ -107,7 +108,13 @@ class Wired:
 
     @cached_property
     def instances(self) -> tuple[Instance, ...]:
-        """The sampled instances, or a phase's."""
+        """The sampled instances, or a phase's. Raises DatasetError where their repositories cannot be had."""
+        found = self._sampled()
+        if repos := {one.repo: None for one in found if one.repo}:
+            self.workspace.check(repos)  # before anything is spent
+        return found
+
+    def _sampled(self) -> tuple[Instance, ...]:
         if self.only is not None:
             there = {instance.id: instance for instance in self.dataset.instances}
             return tuple(there[name] for name in self.only)
@@ -155,7 +162,16 @@ class Wired:
     def images(self) -> frozenset[str]:
         """What judging asks of a sandbox with images, by the sampled instances and by rules."""
         ruled = {getattr(check, "image", "") for check in effects(self.judging)}
-        return frozenset({one.image for one in self.instances} | ruled) - {""}
+        return frozenset({self._image(one) for one in self.instances} | ruled) - {""}
+
+    def _image(self, instance: Instance) -> str:
+        """What an instance asks for itself, else the recipe that its tests run in."""
+        if instance.image or instance.repo is None or not instance.repo.environment:
+            return instance.image
+        try:
+            return self.environments.recipe(instance.repo.environment).image
+        except ConfigError:  # it is told where it is needed: by preflight
+            return ""
 
     @cached_property
     def recipes(self) -> dict[str, str]:
@@ -292,7 +308,7 @@ class Wired:
     def _sandbox_of_verdicts(self) -> dict[str, Any]:
         """What of the sandbox decides a verdict: where no instance asks for an image, auto is bubblewrap."""
         node = {key: value for key, value in self.config["sandbox"].items() if key not in SCHEDULING}
-        if node.get("_target_") != AUTO or self.images or any(one.image for one in self.dataset.instances):
+        if node.get("_target_") != AUTO or self.images or any(map(self._image, self.dataset.instances)):
             return node
         return {**{key: value for key, value in node.items() if key != "cpus"}, "_target_": BUBBLEWRAP}
 
@@ -317,12 +333,14 @@ class Wired:
         )
 
     async def close(self) -> None:
-        """Free what models and sandbox hold: open connections, embedded weights, containers."""
+        """Free what was opened: connections, embedded weights, containers, git processes."""
         from evalkit.adapters.litellm_model import close  # noqa: PLC0415  as above
 
         await close()
         if (end := getattr(self.__dict__.get("sandbox"), "close", None)) is not None:  # only if it was ever made
             await end()
+        if (workspace := self.__dict__.get("workspace")) is not None:
+            workspace.close()
         for generator in self.generators.values():
             getattr(generator, "close", lambda: None)()
 

@@ -1,10 +1,11 @@
 """The climb of one instance."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from evalkit.core.failure import Failure
-from evalkit.core.ladder import Ladder, Try, next_step
+from evalkit.core.ladder import Ladder, Stop, Try, next_step
 from evalkit.core.ports import Journal, Model, Strategy, Verifier
 from evalkit.core.types import Attempt, Completion, Instance, Solution, Status, Verdict
 
@@ -27,8 +28,8 @@ async def solve(
     InfrastructureError, which the caller books as unfinished; `history`, empty at first, then still holds the
     attempts that were made.
     """
-    ask = partial(strategy.prompt, instance, history, epoch)
-    while isinstance(step := next_step(ladder, max_attempts, history, ask), Try):
+    decide = partial(next_step, ladder, max_attempts, history, partial(strategy.prompt, instance, history, epoch))
+    while isinstance(step := await _decided(instance, decide), Try):
         # Rung and prompt are part of the key: what was asked otherwise is never recalled as the answer to this.
         key = f"{instance.id}/{epoch}/{step.number}/{step.rung}/{step.prompt.digest}"
         completion = await journal.once(f"{key}/completion", Completion, models[step.rung].complete, step.prompt)
@@ -36,6 +37,11 @@ async def solve(
         verdict = await journal.once(f"{key}/verdict", Verdict, verifier.verify, instance, candidate)
         history.append(Attempt(step.number, step.rung, step.on_rung, step.prompt, completion, candidate, verdict))
     return _solution(instance.id, epoch, step.reason, history)
+
+
+async def _decided(instance: Instance, decide: Callable[[], Try | Stop]) -> Try | Stop:
+    """In a thread where a prompt looks through a repository, so that other climbs go on meanwhile."""
+    return decide() if instance.repo is None else await asyncio.to_thread(decide)
 
 
 def _solution(name: str, epoch: int, reason: str, history: list[Attempt]) -> Solution:

@@ -19,6 +19,7 @@ from evalkit.core.types import Repo
 __all__ = ["CommitFiles", "GitWorkspace"]
 
 ASK_AGAIN_S = 0.05  # while all trees are in use
+SHOWN = 10
 SPARE = 2  # trees more than processors: the next jobs' are laid out while the present ones run
 
 
@@ -67,7 +68,9 @@ class GitWorkspace:
             except DatasetError as error:
                 faults[str(error)] = None
         if faults:
-            raise DatasetError("\n".join(faults))
+            told = list(faults)[:SHOWN]
+            more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+            raise DatasetError("\n".join(told + more))
 
     def tree(self, repo: Repo) -> AbstractAsyncContextManager[str]:
         """A folder with the pristine tree, held until the block ends; only to be read. Raises SandboxError."""
