@@ -13,7 +13,8 @@ ENVIRONMENT = Environment(
     name="shop",
     test=("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "{targets}"),
     report="pytest",
-    timeout_s=60.0,
+    env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # the plugins beside evalkit take a second to load
+    timeout_s=120.0,
     memory_mb=1024,
 )
 IDENTITY = {

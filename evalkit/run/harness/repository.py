@@ -52,6 +52,8 @@ class Run:
             )
         except OSError as error:
             self.say({"fault": f"{argv[0]!r} cannot be run: {error}"})
+            for fd in fds:
+                os.close(fd)
             return 127
         reader = threading.Thread(target=self._keep, args=(process.stdout,), daemon=True)
         reader.start()
