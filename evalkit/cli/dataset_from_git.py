@@ -222,7 +222,8 @@ def _described(args: argparse.Namespace, name: str) -> str:
                 f"{path}: {chosen!r} has another {' and '.join(differs)}; edit it there, or name another --environment"
             )
         return chosen
-    described = {chosen: {"packages": ["pytest"], **told}}
+    usual = {"packages": ["pytest"]} if args.report in (None, "pytest") else {}
+    described = {chosen: {**usual, **told}}
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(yaml.safe_dump(described, sort_keys=False, allow_unicode=True))
