@@ -18,7 +18,7 @@ from evalkit.core.environment import Built, Environment
 from evalkit.core.errors import ConfigError, StorageError
 
 Say = Callable[[str], None]
-LAYOUT = 1  # of the folder; another one is built anew
+LAYOUT = 2  # of the folder; another one is built anew
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 DONE = "done"
 VENV, PACKAGES, SITE = "venv", "packages", "site"

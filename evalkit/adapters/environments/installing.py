@@ -1,11 +1,13 @@
 """Packages by pip: into a virtual environment, or into a folder for the Python of an image."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalkit.adapters.environments.markers import unmet
 from evalkit.core.environment import Environment
 from evalkit.core.errors import ConfigError, SandboxError
 
@@ -34,12 +36,21 @@ def for_another(python: str, folder: Path, recipe: Environment) -> None:
     Raises ConfigError or SandboxError with what pip said.
     """
     meant = ("--python-version", python, "--implementation", "cp", "--only-binary=:all:")
-    if recipe.packages:
-        _pip(("install", "--target", str(folder), *meant, "--no-compile", "--no-warn-script-location"), recipe)
+    command = ("install", "--target", str(folder), *meant, "--no-compile", "--no-warn-script-location")
+    also: list[str] = []
+    while recipe.packages:
+        shutil.rmtree(folder, ignore_errors=True)
+        _pip(command, recipe, also)
+        # pip reads `python_version < "3.11"` as speaking of the Python that runs it, and leaves out what only older
+        # ones need.
+        missing = sorted(set(unmet(folder, python)) - set(also))
+        if not missing:
+            return
+        also += missing
 
 
-def _pip(command: Sequence[str], recipe: Environment) -> None:
-    done = _run((*PIP, *command, *recipe.packages))
+def _pip(command: Sequence[str], recipe: Environment, also: Sequence[str] = ()) -> None:
+    done = _run((*PIP, *command, *recipe.packages, *also))
     if not done.returncode:
         return
     said = f"{done.stdout}\n{done.stderr}"
