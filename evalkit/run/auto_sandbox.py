@@ -53,8 +53,9 @@ class AutoSandbox(Contained):
 
     @property
     def fallback(self) -> str:
-        """Which images could not be used and why; empty if all could."""
-        return "; ".join(f"no image {image!r}: {why}" for image, why in self._lacking.items() if why)
+        """Which images could not be used and why, and whether trees had to be copied; empty if nothing was amiss."""
+        images = [f"no image {image!r}: {why}" for image, why in self._lacking.items() if why]
+        return "; ".join([*images, *([copied] if (copied := getattr(self._plain, "fallback", "")) else [])])
 
     async def run(self, job: Job) -> Execution:
         """Run the job to its end or its limits. Raises SandboxError if it could not be run."""

@@ -309,3 +309,29 @@ async def test_an_image_may_be_any_that_the_engine_has(fresh):
         ["docker", "images", "--filter", "reference=evalkit/python", "--format", "{{.Repository}}:{{.Tag}}"], text=True
     ).split()[0]
     assert (await fresh(ahead=0).run(Job(("python", "-c", "print(1)"), image=name))).stdout == "1\n"
+
+
+# --- trees ---
+
+
+async def test_no_container_is_started_ahead_for_a_tree_whose_folder_may_be_anothers_soon(fresh, tmp_path):
+    sandbox = fresh(ahead=2)
+    tmp_path.chmod(0o755)
+    await sandbox.run(Job(("true",), tree=str(tmp_path), limits=Limits(seconds=30)))
+    await until(lambda: containers(mark(sandbox)) == {})
+
+
+async def test_an_engine_elsewhere_is_told_to_see_no_tree(fresh, tmp_path, monkeypatch):
+    sandbox = fresh(ahead=0)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://build.example:2375")
+    with pytest.raises(SandboxError, match=r"needs an engine on this machine.*tcp://build.example:2375"):
+        await sandbox.run(Job(("true",), tree=str(tmp_path)))
+
+
+async def test_a_copied_trees_size_and_largest_file_do_not_count_against_the_limits(fresh, tmp_path):
+    (tmp_path / "big").write_bytes(bytes(3 * 2**20))
+    small = Limits(seconds=60, scratch_mb=1, file_mb=1)
+    code = "import os; print(os.path.getsize('big'), flush=True); open('new', 'wb').write(bytes(2 * 2**20))"
+    tmp_path.chmod(0o755)
+    done = await fresh(ahead=0).run(Job(("python", "-c", code), tree=str(tmp_path), limits=small))
+    assert (done.stdout, "File too large" in done.stderr) == (f"{3 * 2**20}\n", True)

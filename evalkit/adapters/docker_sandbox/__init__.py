@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from evalkit.adapters.docker_sandbox import lease
 from evalkit.adapters.docker_sandbox.attempt import Attempt
-from evalkit.adapters.docker_sandbox.client import ImageMissingError
+from evalkit.adapters.docker_sandbox.client import ImageMissingError, host
 from evalkit.adapters.docker_sandbox.container import Shape, shape
 from evalkit.adapters.docker_sandbox.engine import Engine
 from evalkit.adapters.docker_sandbox.images import image
@@ -18,10 +18,12 @@ from evalkit.adapters.docker_sandbox.recipe import Finds
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Execution, Job, Limits
 from evalkit.run.limited import Contained
+from evalkit.run.overlaid import checked, weight_mb
 
 __all__ = ["DockerSandbox", "clean"]
 
 T = TypeVar("T")
+LOCAL = ("unix:", "http+unix:", "tcp://localhost", "tcp://127.0.0.1")
 
 
 @dataclass
@@ -55,6 +57,7 @@ class DockerSandbox(Contained):
 
     async def run(self, job: Job) -> Execution:
         """Run the job to its end or its limits. Raises SandboxError if it could not be run."""
+        _reachable(checked(job))
         async with self._slots:
             wanted = await self._shape(job)
             seconds = job.limits.seconds + self.engine_timeout_s
@@ -109,7 +112,8 @@ class DockerSandbox(Contained):
         name = job.image or self.image
         if (found := self._known.get(name)) is None:
             found = await self._in_thread(self._resolve, name)
-        return shape(found[0], job.limits, self.cpus, found[1])
+        weight = await self._in_thread(weight_mb, job.tree) if job.tree else 0
+        return shape(found[0], job, self.cpus, found[1], weight)
 
     def _resolve(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The engine's id of an image and the folders that it would keep on the host's disk."""
@@ -128,6 +132,14 @@ class DockerSandbox(Contained):
     async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
         future: Future[T] = self._threads.submit(work, *args)
         return await asyncio.wrap_future(future)
+
+
+def _reachable(job: Job) -> None:
+    if (job.tree or job.mounts) and (engine := host()) and not engine.startswith(LOCAL):
+        raise SandboxError(
+            f"a job with a repository's tree needs an engine on this machine, and DOCKER_HOST is {engine!r}: "
+            "unset it, or run with sandbox=bubblewrap"
+        )
 
 
 def clean(timeout_s: float = 30.0) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from evalkit.adapters.docker_sandbox.client import not_found
 from evalkit.adapters.docker_sandbox.container import CANDIDATE, Container
-from evalkit.adapters.docker_sandbox.launch import BROKEN, MISSING, READY, command, pack
+from evalkit.adapters.docker_sandbox.launch import BROKEN, MISSING, READY, archives, command, environment
 from evalkit.adapters.docker_sandbox.lease import remove
 from evalkit.adapters.docker_sandbox.stream import Stream
 from evalkit.core.errors import SandboxError
@@ -35,17 +35,18 @@ class Attempt:
 
     def __post_init__(self) -> None:
         """Pack the files. Raises ValueError for a path that leaves the working folder."""
-        self._archive = pack(self.job.files)
+        self._lists, self._files = archives(self.job)
         self._stopped = ""
 
     def run(self, api: Any) -> Execution:
         """To the end or the limits. Raises SandboxError, and lets the SDK's own errors through."""
-        argv = command(self.job, self._archive)
-        made = api.exec_create(self.container.id, argv, user=CANDIDATE, stdin=True)["Id"]
+        argv = command(self.job, self._lists, self._files)
+        given = environment(self.job)
+        made = api.exec_create(self.container.id, argv, user=CANDIDATE, stdin=True, environment=given)["Id"]
         connection = api.exec_start(made, socket=True)
         socket = getattr(connection, "_sock", connection)  # the SDK wraps it, without a deadline for reading
         try:
-            outgoing = self._archive + self.job.stdin.encode("utf-8", "surrogatepass")
+            outgoing = self._lists + self._files + self.job.stdin.encode("utf-8", "surrogatepass")
             stream = Stream(socket, outgoing, self.job.limits.output_kb * 1024)
             self._until_started(api, made, stream)
             seconds = self._until_ended(api, made, stream)

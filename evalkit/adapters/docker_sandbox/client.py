@@ -35,6 +35,11 @@ def connect(timeout_s: float = 30.0, threads: int = 8) -> Any:
     return docker.APIClient(version="auto", timeout=timeout_s, max_pool_size=threads, **kwargs_from_env())
 
 
+def host() -> str:
+    """The engine that is asked for; empty for this machine's."""
+    return os.environ.get("DOCKER_HOST", "")
+
+
 def not_found() -> type[Exception]:
     """What the SDK raises for a container or image that is not there."""
     import docker.errors  # noqa: PLC0415  as above
@@ -53,6 +58,8 @@ def translated(what: str) -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         said = error.explanation or error
+        if "bind source path does not exist" in str(said):
+            said = f"{said}. It is there, so the engine is on another machine: a repository's tree needs one on this"
         raise SandboxError(f"{what}: the container engine refused: {said}") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         raise EngineAwayError(f"{what}: no container engine answers: {_short(error)}. {HELP}") from error

@@ -72,10 +72,12 @@ class Pool:
                 remove(api, one["Id"])
 
     def _next(self, wanted: Shape, seconds: float) -> tuple[Future[Container], bool]:
-        """The next one ready, or one that is started now."""
+        """The next one ready, or one that is started now: always for a tree, whose folder may be another's soon."""
         with self._lock:
             if self._closed:
                 raise SandboxError("the docker sandbox is closed")
+            if wanted.tree:
+                return self._starters.submit(self._start, wanted, seconds), True
             ready = self._ready[wanted] = self._ready.pop(wanted, deque())  # the last used is last
             future = ready.popleft() if ready else None
             fresh = future is None
