@@ -63,7 +63,10 @@ class Slot:
 
     def is_pristine(self, state: State) -> bool:
         """Whether nobody has touched the folder since it was laid out."""
-        return bool(state.digest) and fingerprint(self.folder) == state.digest
+        try:
+            return bool(state.digest) and fingerprint(self.folder) == state.digest
+        except OSError:  # there is no such folder any more, or what is in it cannot be read
+            return False
 
     def wipe(self) -> None:
         """Begin again."""
