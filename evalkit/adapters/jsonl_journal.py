@@ -1,8 +1,9 @@
 """The journal: one checksummed JSON line a record, on disk before its effect counts.
 
 A line is `{"crc":"<crc32 of the record's bytes>","record":{"key":…,"value":…}}`; the first record, with the key
-`run`, says which run and journal version this is. A torn last line is cut off and its work redone; a damaged
-earlier line is an error that names file and line.
+`run`, says which run and journal version this is. A torn last line is cut off and its work redone, and so are several
+damaged lines at the end: a power loss tears the group that was being written. A damaged line with a whole one behind
+it is an error that names file and line (docs/decisions/0006-torn-groups.md).
 
 Records are committed in groups (group commit: DeWitt et al., SIGMOD 1984): a thread writes and syncs all that came
 while it was busy with the ones before, so that fifty climbs at once pay for one sync and none holds the event loop.
@@ -110,12 +111,12 @@ class JsonlJournal:
         for number, start, line in self._lines():
             record = _record(line)
             if record is None:
-                if start + len(line) < self._size():
+                if self._is_whole_behind(start + len(line)) or (number == 1 and line.endswith(b"\n")):
                     raise JournalError(
                         f"{self.path}:{number}: not a record (checksum). "
                         "Restore the line, or delete it to redo its work."
                     )
-                break  # torn by a kill while it was written: its work is done again
+                break  # torn while it was written, as all behind it: their work is done again
             if number == 1:
                 self._check_head(record, run)
             else:
@@ -127,15 +128,16 @@ class JsonlJournal:
             self._append("run", {"journal": VERSION, "run": run}).result()
             del self._places["run"]
 
-    def _lines(self) -> Iterator[tuple[int, int, bytes]]:
-        start = 0
+    def _is_whole_behind(self, start: int) -> bool:
+        """Whether any record behind this place is whole; then what is before it was not torn by the last write."""
+        return any(_record(line) is not None for _, _, line in self._lines(start))
+
+    def _lines(self, start: int = 0) -> Iterator[tuple[int, int, bytes]]:
         with self.path.open("rb") as lines:
+            lines.seek(start)
             for number, line in enumerate(lines, 1):
                 yield number, start, line
                 start += len(line)
-
-    def _size(self) -> int:
-        return os.fstat(self._file.fileno()).st_size
 
     def _check_head(self, record: dict[str, Any], run: str) -> None:
         head = record["value"] if record["key"] == "run" else {}

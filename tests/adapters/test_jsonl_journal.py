@@ -77,6 +77,24 @@ async def test_a_damaged_earlier_line_is_an_error_with_file_and_line(tmp_path):
         JsonlJournal(path, "r1")
 
 
+@pytest.mark.parametrize(
+    "torn", [bytes(4096), b"\0\n" * 3, b'{"crc":"00000000","record":{"key":"c"}}\n{"crc"', b"\n\n"]
+)
+async def test_a_torn_last_group_is_redone_and_what_was_before_it_stays(tmp_path, torn):
+    path = tmp_path / "journal.jsonl"
+    for key in ("a", "b"):
+        await once(path, key, FACTS[0])
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    assert await once(path, "b", FACTS[0]) == (FACTS[0], 0)
+    assert path.read_bytes() == whole
+    last = whole.rindex(b"\n", 0, -1)
+    path.write_bytes(whole[:last].replace(b"quoted", b"queted") + b"\n" + whole[last + 9 :] + torn)
+    assert await once(path, "a", FACTS[0]) == (FACTS[0], 1), (
+        "all that is damaged at the end is redone, and nothing else"
+    )
+
+
 async def test_a_journal_of_another_run_or_version_is_refused(tmp_path):
     path = tmp_path / "journal.jsonl"
     await once(path, "a", FACTS[0])
