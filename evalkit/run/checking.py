@@ -8,7 +8,7 @@ from evalkit.core.errors import GraderError, SandboxError
 from evalkit.core.judge import FailedExample
 from evalkit.core.ports import World
 from evalkit.core.rubric import Rubric, Rule, Violation, leaves
-from evalkit.core.rules.composite import AnyOf
+from evalkit.core.rules.composite import AllOf, AnyOf
 from evalkit.core.types import Instance
 
 
@@ -40,6 +40,8 @@ async def violations(check: Any, candidate: str, world: World) -> list[Violation
         return found
     if isinstance(check, AnyOf):
         return await _any(check, candidate, world)
+    if isinstance(check, AllOf):
+        return await _all(check, candidate, world)
     if (parts := getattr(check, "parts", None)) is not None:
         combined: list[Violation] = check.combined([await violations(part, candidate, world) for part in parts])
         return combined
@@ -73,6 +75,18 @@ async def _any(check: AnyOf, candidate: str, world: World) -> list[Violation]:
         if not found[number]:
             return []
     return check.combined([found[number] for number in sorted(found)])
+
+
+async def _all(check: AllOf, candidate: str, world: World) -> list[Violation]:
+    """A stage at a time; once a part certainly does not hold, what costs more is not asked."""
+    found: dict[int, list[Violation]] = {}
+    for turn in sorted({stage(part) for part in check.parts}):
+        if any(not place.unread for places in found.values() for place in places):
+            break
+        for number, part in enumerate(check.parts):
+            if stage(part) == turn:
+                found[number] = await violations(part, candidate, world)
+    return check.combined([found.get(number, []) for number in range(len(check.parts))])
 
 
 def _missing(check: Any, instance: Instance) -> str:

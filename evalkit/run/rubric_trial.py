@@ -113,9 +113,21 @@ class _Trial:
         """As judge.failed_examples, counting."""
         for expected, examples in (("accept", rule.accept), ("reject", rule.reject)):
             for example in examples:
-                self._example(rule, expected, example, rule.check.violations(example))
+                self._example(rule, expected, example, self._violations(rule, example))
+
+    def _violations(self, rule: Rule, text: str) -> list[Violation]:
+        """What a pure rule finds; nothing from one that has failed, which is its own fault and none of the others'."""
+        if self._why[rule.id]:
+            return []
+        try:
+            return rule.check.violations(text)
+        except GraderError as error:
+            self._stopped_by(rule, error)
+            return []
 
     def _example(self, rule: Rule, expected: str, example: str, found: list[Violation]) -> None:
+        if self._why[rule.id]:  # it said nothing of the example
+            return
         if bool(found) == (expected == "reject"):
             self._judged[rule.id, expected] += 1
         else:
@@ -123,10 +135,10 @@ class _Trial:
 
     def _own_mutations(self, rule: Rule) -> None:
         """Of its own accepted examples; of the other rules', where it has none and there are no whole answers."""
-        examples = [example for example in rule.accept if not rule.check.violations(example)]
+        examples = [example for example in rule.accept if not self._violations(rule, example)]
         if not rule.accept and not self._rubric.examples.accept:
             others = (example for other in self._rubric.rules for example in other.accept)
-            examples = [example for example in dict.fromkeys(others) if not rule.check.violations(example)]
+            examples = [example for example in dict.fromkeys(others) if not self._violations(rule, example)]
         made = chain.from_iterable(violating(one, rule.reject, self._language(one)) for one in examples)
         # Twice as many, since some will not fit; to look at all of them would take most of the time.
         chosen = sampled(made, 2 * self._effort.mutations, self._effort.seed)
@@ -138,13 +150,13 @@ class _Trial:
 
     def _mutate(self, rule: Rule, mutations: Iterable[Mutation]) -> None:
         for mutation in mutations:
-            fired = bool(rule.check.violations(mutation.text))
+            fired = bool(self._violations(rule, mutation.text))
             self._mutations[rule.id] = self._mutations[rule.id].and_one(fired=fired)
 
     def _rewrite(self, rule: Rule, example: str, rewrite: Mutation) -> None:
         if not isinstance(rewrite, Rewrite) or rule.kind in COUNTING or rewrite.changes in rule.sensitive:
             return
-        found = rule.check.violations(rewrite.text)
+        found = self._violations(rule, rewrite.text)
         self._rewrites[rule.id] = self._rewrites[rule.id].and_one(fired=bool(found))
         if found:
             told = Brittle(rewrite.operator, rewrite.changes, example, rewrite.text, _said(rule, found))
@@ -181,12 +193,11 @@ class _Trial:
         for rule in rules:
             try:
                 if is_pure(rule.check):
-                    found[rule.id] = rule.check.violations(text)
+                    places = self._violations(rule, text)
+                    found |= {} if self._why[rule.id] else {rule.id: places}
                 elif self._world is not None and not self._why[rule.id]:
                     found[rule.id] = await held(rule, text, self._world)
             except InfrastructureError as error:
-                if is_pure(rule.check):
-                    raise
                 self._stopped_by(rule, error)
         return found
 
@@ -199,13 +210,13 @@ class _Trial:
         answers, effort = self._rubric.examples.accept, self._effort
         for answer in answers:
             language = self._language(answer)
-            holding = [rule for rule in pure if not rule.check.violations(answer)]
+            holding = [rule for rule in pure if not self._violations(rule, answer)]
             for rewrite in sampled(harmless(answer, language), effort.rewrites, effort.seed):
                 for rule in holding:
                     self._rewrite(rule, answer, rewrite)
         for answer in answers[:WHOLE]:
             language = self._language(answer)
-            holding = [rule for rule in pure if not rule.check.violations(answer)]
+            holding = [rule for rule in pure if not self._violations(rule, answer)]
             for mutation in sampled(violating(answer, (), language), effort.mutations, effort.seed):
                 fitting = is_written_in(mutation.text, language)
                 for rule in holding:
@@ -216,7 +227,7 @@ class _Trial:
 
     def _splice(self, rule: Rule, answer: str) -> None:
         """Into the first whole answer, what the rule's reject examples hold."""
-        if rule.reject and rule.accept == () and not rule.check.violations(answer):
+        if rule.reject and rule.accept == () and not self._violations(rule, answer):
             made = islice(violating(answer, rule.reject, ""), 10 * self._effort.mutations)
             self._mutate(rule, sampled(made, self._effort.mutations, self._effort.seed))
 
@@ -254,7 +265,7 @@ class _Trial:
         pure = [rule for rule in self._rubric.rules if is_pure(rule.check)]
         for rule in self._rubric.rules:
             for example in rule.accept:
-                by = tuple(other.id for other in pure if other is not rule and other.check.violations(example))
+                by = tuple(other.id for other in pure if other is not rule and self._violations(other, example))
                 if by:
                     self._crossings.append(Crossing(rule.id, example, by))
 

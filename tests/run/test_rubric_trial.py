@@ -98,6 +98,27 @@ async def test_rules_that_need_what_is_not_there_are_unchecked_and_say_why():
     assert report.failures() == []
 
 
+FAILING = [
+    (
+        {"kind": "python", "call": "evalkit.core.judge:rejected"},
+        "the rule's function evalkit.core.judge:rejected failed",
+    ),
+    ({"kind": "json_schema", "schema": {"properties": {"a": {"$dynamicRef": "#no"}}}}, "refers to nothing"),
+]
+
+
+@pytest.mark.parametrize(("rule", "why"), FAILING, ids=["python", "json_schema"])
+@pytest.mark.parametrize("own", [True, False], ids=["its own examples", "the rubric's"])
+async def test_a_rule_that_fails_on_an_example_is_wrong_and_the_others_are_tried_all_the_same(rule, why, own):
+    text = '{"a": 1}'
+    examples = {} if own else {"examples": {"accept": [text], "reject": [{"text": text, "rules": ["r0"]}]}}
+    given = rubric({**rule, **({"accept": [text]} if own else {})}, RULES[0][1] | {"accept": [text + "x"]}, **examples)
+    report = await tried(given, None, Effort())
+    assert (report.rules[0].verdict, why in report.rules[0].why) == ("wrong", True), report.rules[0].why
+    assert report.rules[1].rejects == 1
+    assert [one.id for one in report.rules if one.verdict == "wrong"] != []
+
+
 async def test_whole_answers_are_held_against_rules_that_need_the_world_too():
     if why := why_no_bubblewrap():
         pytest.skip(why)

@@ -8,6 +8,7 @@ from evalkit.adapters.rubric_files import read_rubric
 from evalkit.core.judge import judge
 from evalkit.core.rubric import Violation
 from evalkit.core.rules.composite import AllOf, AnyOf, Not, Part
+from evalkit.core.rules.python_ast import PythonAst
 from evalkit.core.rules.regex import NotRegex, Regex
 from evalkit.run.checking import is_pure, violations
 
@@ -162,6 +163,31 @@ async def test_what_is_made_of_its_parts(check, text, found):
     assert check.violations(text) == found
     assert is_pure(check)
     assert await violations(check, text, None) == found
+
+
+class Grader:
+    """Costs more than the text, and says that it was asked."""
+
+    stage = 2
+
+    def __init__(self):
+        self.asked = 0
+
+    async def found(self, candidate, world):
+        self.asked += 1
+        return []
+
+
+UNREAD = Not(of(PythonAst(forbid_calls=["print"])))  # of what does not parse nothing is known
+
+
+@pytest.mark.parametrize(
+    ("cheap", "text", "asked"), [(A, "a", 1), (A, "b", 0), (AllOf(of(B, NO_A)), "a", 0), (UNREAD, "def (", 1)]
+)
+async def test_all_of_asks_nothing_dearer_once_a_cheap_part_does_not_hold(cheap, text, asked):
+    grader = Grader()
+    told = await violations(AllOf(of(grader, cheap)), text, None)
+    assert (grader.asked, told) == (asked, AllOf(of(grader, cheap)).combined([[], cheap.violations(text)]))
 
 
 LEAVES = st.sampled_from([Regex(letter) for letter in "ab"] + [NotRegex(letter) for letter in "ab"])
