@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evalkit.cli.runs_of import run_folder
+from evalkit.cli.runs_of import run_folder, told
 from evalkit.cli.store import add_uri, store_uri
 from evalkit.core.errors import ConfigError
 from evalkit.places import home, mlruns
@@ -21,7 +21,10 @@ EXAMPLE = "evalkit publish mlruns/runs/0123456789ab"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument(
-        "run_dir", nargs="*", metavar="RUN", help="a run: its folder, its name, its key or MLflow id or a prefix of one"
+        "run_dir",
+        nargs="*",
+        metavar="RUN",
+        help="a run or ramp: its folder, name or key; a run also by its MLflow id or a prefix",
     )
     parser.add_argument("--experiment", help="default: the one that the run names")
     add_uri(parser)
@@ -45,11 +48,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _folder(name: str) -> Path:
-    """By path or key, also a ramp's; else whatever `compare` takes for a run. Raises ConfigError."""
+    """By path, key, or name, also a ramp's (the newest of that name); else whatever `compare` takes for a run.
+
+    Raises ConfigError.
+    """
     places = [Path(name), mlruns() / "runs" / name, mlruns() / "ramps" / name]
     for place in places:
         if place.is_dir():
             return place.absolute()
+    ramps = [path.parent for path in (mlruns() / "ramps").glob("*/record.json")]
+    if called := [path for path in ramps if told(path, "record.json", "name") == name]:
+        return max(called, key=lambda path: path.stat().st_mtime).absolute()
     return run_folder(name).absolute()
 
 

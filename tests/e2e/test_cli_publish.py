@@ -4,6 +4,7 @@ import csv
 import fcntl
 import io
 import json
+import shutil
 
 import pytest
 
@@ -44,6 +45,18 @@ def test_publishing_everything_that_waits_and_again(home, evalkit):
     assert evalkit("publish") == (0, "everything is published\n", "")
     assert "was published already" in evalkit("publish", KEY)[1]
     assert dump(home) == store
+
+
+def test_a_ramp_is_published_by_its_name(home, evalkit):
+    made = MadeRun(home, key="bbbbbbbbbbbb")
+    made.end(solved("a"))
+    record = made.path / "record.json"
+    record.write_text(record.read_text().replace("local-starter", "my ramp"))
+    (home / "mlruns" / "ramps").mkdir()
+    ramp = made.path.rename(home / "mlruns" / "ramps" / made.path.name)
+    code, said, err = evalkit("publish", "my ramp")
+    assert (code, said.startswith("bbbbbbbbbbbb my ramp: published")) == (0, True), err
+    shutil.rmtree(ramp)
 
 
 def test_a_run_that_another_process_works_on_is_left_to_it(home, evalkit):
