@@ -1,6 +1,8 @@
 """The hard task: every answer of its dataset gets the verdict that is stated for it, and cheating gets none."""
 
 import asyncio
+import fcntl
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +14,7 @@ from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
 from evalkit.adapters.rubric_files import RubricFolder
 from evalkit.core.judge import judge
 from evalkit.core.types import Candidate, Instance, Outcome, Tests, Verdict
+from evalkit.run.judging import rust
 from evalkit.run.tests_verifier import TestsVerifier
 from tests.sandboxes import alone, docker, needs_rust, rust_sandbox, why_no_rust_image
 
@@ -76,14 +79,20 @@ def test_the_dataset_is_what_its_sources_say() -> None:
 
 
 @pytest.fixture(scope="module")
-def verifier() -> Iterator[TestsVerifier]:
-    """One for all tests here: tokio and the suite are compiled once."""
-    if rust_sandbox() == "bubblewrap":
-        yield TestsVerifier(sandbox=BubblewrapSandbox(concurrency=2))
-        return
-    containers = docker(concurrency=2)
-    yield TestsVerifier(sandbox=containers)
-    alone(containers.close)
+def verifier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestsVerifier]:
+    """One for all tests here: tokio and the suite are compiled once, also where pytest has several workers."""
+    containers = None if rust_sandbox() == "bubblewrap" else docker(concurrency=2)
+    one = TestsVerifier(sandbox=containers or BubblewrapSandbox(concurrency=2))
+    with (tmp_path_factory.getbasetemp().parent / "compiled").open("a+b") as compiled:
+        fcntl.flock(compiled, fcntl.LOCK_EX)
+        compiled.seek(0)
+        one._kept._made.update(pickle.loads(compiled.read() or pickle.dumps({})))
+        if not one._kept._made:
+            alone(one.verify, INSTANCE, Candidate("is no Rust", "rust"))
+            compiled.write(pickle.dumps(one._kept._made))
+    yield one
+    if containers is not None:
+        alone(containers.close)
 
 
 async def verdicts(verifier: TestsVerifier, texts: Iterable[str]) -> list[Verdict]:
@@ -250,7 +259,8 @@ CHEATS = {
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.asyncio(loop_scope="module")
-async def test_no_cheat_is_accepted(verifier: TestsVerifier) -> None:
+async def test_no_cheat_is_accepted(verifier: TestsVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rust, "TEST_SECONDS", 2.0)  # five of them never end
     found = dict(zip(CHEATS, await verdicts(verifier, CHEATS.values()), strict=True))
     assert [name for name, one in found.items() if one.accepted] == []
     assert [name for name, one in found.items() if not one.findings] == []
