@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from evalkit.core.edits import apply, is_edit
+from evalkit.core.edits import apply, guarded, is_edit
 from evalkit.core.edits.forms import ANY, EDIT_FORMS
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Completion, Instance
@@ -138,7 +138,7 @@ def _edits(answer: str, completion: Completion, instance: Instance | None) -> Ca
     whole = _cut(completion, Candidate(completion.text))
     if whole.failure is not None or instance is None:
         return whole
-    done = apply(answer, completion.text, instance.files, instance.protected)
+    done = apply(answer, completion.text, instance.files, guarded(instance))
     files = None if done.failure else done.files
     return Candidate(completion.text, "", done.failure, files=files, findings=done.findings)
 

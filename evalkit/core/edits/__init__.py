@@ -12,7 +12,19 @@ from evalkit.core.edits.written import written
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Finding, Instance
 
-__all__ = ["FORMATS", "Edited", "Tree", "apply", "changed", "edited", "is_edit", "of_files", "why_no_edits", "written"]
+__all__ = [
+    "FORMATS",
+    "Edited",
+    "Tree",
+    "apply",
+    "changed",
+    "edited",
+    "guarded",
+    "is_edit",
+    "of_files",
+    "why_no_edits",
+    "written",
+]
 
 FORMATS: dict[str, Callable[[Reading, str], list[Edit]]] = {
     "search_replace": search_replace.parse,
@@ -69,7 +81,15 @@ def edited(instance: Instance, candidate: Candidate) -> Edited:
     """The instance's files as the candidate makes them; a candidate that holds them has them already."""
     if candidate.files is not None:
         return Edited(candidate.files)
-    return apply(instance.answer, candidate.text, instance.files, instance.protected)
+    return apply(instance.answer, candidate.text, instance.files, guarded(instance))
+
+
+def guarded(instance: Instance) -> tuple[str, ...] | None:
+    """Patterns of paths that no edit of this instance may touch (None: paths.PROTECTED).
+
+    A repository's settings may well belong to an answer; before its tests run, what runs them is put back anyway.
+    """
+    return () if instance.repo is not None and instance.protected is None else instance.protected
 
 
 def of_files(answer: str, files: Mapping[str, str], made: Mapping[str, str | None]) -> str:
