@@ -73,7 +73,7 @@ class TemplateStrategy:
     def prompt(self, instance: Instance, history: Sequence[Attempt], epoch: int, step: Step) -> Prompt:
         """The messages of this attempt. Raises ConfigError where a template does not fit."""
         told = tell(self.feedback, history, self.count_tokens)
-        chosen = choose(self.context, instance.files, step.settings, self.count_tokens)
+        chosen = choose(self.context, instance, step.settings, self.count_tokens)
         skills = self.skills.choose(instance, self.count_tokens)
         asked = [attempt for attempt in history if not attempt.skipped]
         names = {

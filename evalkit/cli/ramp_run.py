@@ -109,6 +109,7 @@ class RampRun:
             "evalkit.kind": "ramp",
             "evalkit.simulated": str(self._simulated).lower(),
             "evalkit.feedback": self._wired.feedback_tag,
+            "evalkit.context": self._wired.settings.context.tag,
             "evalkit.version": __version__,
             "evalkit.commit": commit(),
             **sandbox_tags(self._wired),

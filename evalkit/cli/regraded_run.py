@@ -22,7 +22,8 @@ from evalkit.places import mlruns
 from evalkit.wiring import Wired
 
 T = TypeVar("T")
-KEPT = ("evalkit.simulated", "evalkit.feedback")  # of the answers; sweep and ramp are the source's alone
+# Of the answers; sweep and ramp are the source's alone.
+KEPT = ("evalkit.simulated", "evalkit.feedback", "evalkit.context")
 DIGITS = 12  # of a run's key
 
 
