@@ -75,11 +75,7 @@ class Place:
         else:
             for_another(recipe.python, self.folder / PACKAGES, recipe)
         for name, text in recipe.site.items():
-            path = self.folder / SITE / name
-            for parent in reversed([path.parent, *path.parent.relative_to(self.folder).parents][:-1]):
-                _readable(self.folder / parent)
-            path.write_text(text, encoding="utf-8")
-            path.chmod(0o644)
+            _lay(self.folder / SITE / name, text)
         (self.folder / DONE).write_text(f"{recipe.name}\n", encoding="utf-8")
 
     def _env(self) -> dict[str, str]:
@@ -135,3 +131,10 @@ def _readable(folder: Path) -> None:
     """A folder that other users may read: the sandbox's has no name that we know."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
+
+
+def _lay(file: Path, text: str) -> None:
+    for folder in reversed([one for one in file.parents if not one.exists()]):
+        _readable(folder)
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o644)

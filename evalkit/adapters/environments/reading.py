@@ -1,4 +1,8 @@
-"""Recipes as YAML: files that name a repository and its versions, or a mapping in the config; checked as a whole."""
+"""Recipes as YAML, checked as a whole: by the versions of a repository, or simply by name.
+
+A file of the first form has the keys `repo`, `base` and `versions`; one of the second, like a mapping in the config,
+has the environments' names as its keys.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,6 +22,7 @@ from evalkit.core.errors import ConfigError
 GROUP = "dataset"  # conf/dataset/NAME/*.yaml
 OF_A_REPOSITORY = frozenset({"repo", "base", "versions"})  # a file without these keys has recipes by name
 Recipes = str | list[str] | Mapping[str, Any]
+Found = tuple[str, str, dict[str, Any]]  # where an environment is described, its name and its recipe
 
 
 class Finds(Protocol):
@@ -36,7 +41,7 @@ def read(recipes: Recipes, places: Finds) -> dict[str, Environment]:
     """All environments by name. Raises ConfigError with one line a fault, of all files at once."""
     faults: list[str] = []
     if isinstance(recipes, Mapping):
-        found = [(f"recipes.{name}", name, recipe) for name, recipe in _inline(recipes, faults)]
+        found = list(_by_name(recipes, "recipes", faults))
     else:
         named = [recipes] if isinstance(recipes, str) else recipes
         paths = [path for name in named for path in _paths(name, places)]
@@ -67,16 +72,19 @@ def _paths(name: str, places: Finds) -> list[Path]:
     )
 
 
-def _file(path: Path, faults: list[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Where it stands, name and recipe of each environment of one file."""
+def _file(path: Path, faults: list[str]) -> Iterator[Found]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         faults.append(f"{path}: cannot be read as recipes: {' '.join(str(error).split())}")
         return
     if isinstance(data, Mapping) and not OF_A_REPOSITORY & data.keys():
-        yield from ((f"{path}: {name}", name, recipe) for name, recipe in _inline(data, faults, str(path)))
-        return
+        yield from _by_name(data, str(path), faults)
+    else:
+        yield from _by_version(data, path, faults)
+
+
+def _by_version(data: Any, path: Path, faults: list[str]) -> Iterator[Found]:
     if wrong := list(_faults(data, _schema())):
         faults += [f"{path}: {fault}" for fault in wrong]
         return
@@ -88,14 +96,12 @@ def _file(path: Path, faults: list[str]) -> Iterator[tuple[str, str, dict[str, A
         yield f"{path}: versions: {version}", f"{data['repo']}@{version}", recipe
 
 
-def _inline(
-    recipes: Mapping[str, Any], faults: list[str], where: str = "recipes"
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Recipes by name."""
+def _by_name(recipes: Mapping[str, Any], where: str, faults: list[str]) -> Iterator[Found]:
     if wrong := list(_faults(recipes, _schema("versions"))):
         faults += [f"{where}: {fault}" for fault in wrong]
         return
-    yield from resolved(recipes, {}, where, faults)
+    for name, recipe in resolved(recipes, {}, where, faults):
+        yield f"{where}: {name}", name, recipe
 
 
 def _faults(data: object, schema: jsonschema.Draft202012Validator) -> Iterator[str]:
