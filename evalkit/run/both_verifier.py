@@ -62,8 +62,7 @@ class BothVerifier:
 
     def images(self, instance: Instance) -> frozenset[str]:
         """The images that judging takes the sandbox with ("": its own); none, where it needs no sandbox."""
-        tests = frozenset([instance.image]) if instance.tests is not None else frozenset()
-        return tests | self._rules.images(instance)
+        return self._tests.images(instance) | self._rules.images(instance)
 
     async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
         """The merged verdict of those that cover the instance. Raises GraderError if there are none."""

@@ -66,6 +66,12 @@ class TestsVerifier:
             return f"{instance.id}: edits are tested by tests of kind 'pytest' without isolation only"
         return ""
 
+    def images(self, instance: Instance) -> frozenset[str]:
+        """The image that the tests run in ("": the sandbox's own); none, where there are no tests."""
+        if instance.tests is None:
+            return frozenset()
+        return frozenset([self._repository.image(instance)])
+
     async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
         """Run the tests. Raises SandboxError or GraderError if they could not be run (invariant 2)."""
         tests = instance.tests

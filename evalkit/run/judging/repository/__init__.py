@@ -33,6 +33,12 @@ class RepositoryTests:
             return f"{instance.id} names no test in fail_to_pass, so that nothing could prove a candidate"
         return ""
 
+    def image(self, instance: Instance) -> str:
+        """What the sandbox should look like: the instance's word goes before its environment's."""
+        if instance.image or instance.repo is None or self.environments is None:
+            return instance.image
+        return self.environments.recipe(instance.repo.environment).image
+
     async def verdict(self, trial: Trial) -> Verdict:
         """On one candidate, whose files are made. Raises SandboxError or GraderError (invariant 2)."""
         environment, prepared, done = await self._run(trial)

@@ -47,7 +47,7 @@ def job(trial: Trial, prepared: Laid, built: Built, tree: str) -> Job:
         prepared.files,
         json.dumps(told),
         limits,
-        image=environment.image or trial.instance.image,
+        image=trial.instance.image or environment.image,
         tree=tree,
         removed=prepared.removed,
         mounts=built.mounts,
