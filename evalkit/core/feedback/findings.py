@@ -75,7 +75,8 @@ def _line(alike: Sequence[Finding]) -> str:
     others = len({finding.rule for finding in alike}) - 1
     more = f" and {others} more test{'' if others == 1 else 's'}" if others else ""
     place = f"\n  {first.excerpt}" if first.excerpt and first.excerpt not in first.message else ""
-    return f"{first.rule}{more}: {_message(first)}{place}"
+    said = _message(first)
+    return f"{first.rule}{more}{' ' if said.startswith('(') else ': '}{said}{place}"
 
 
 def _message(finding: Finding) -> str:
