@@ -68,9 +68,10 @@ def outline(pick: Pick, text: str, room: int, count: Count) -> Excerpt | None:
             docstring = lines[block.body - 1].strip() if block.body <= block.end else ""
             kept += [block.body] * docstring.startswith(('"""', "'''", 'r"""'))
     shown = "\n".join(lines[at - 1] for at in sorted(set(kept)))
-    if not shown or len(shown) > room * 8 or count(shown) > room:
+    marked = f"… (an outline; bodies are left out)\n{shown}\n"
+    if not shown or len(marked) > room * 8 or count(marked) > room:
         return None
-    return Excerpt(pick.path, f"… (an outline; bodies are left out)\n{shown}\n", whole=False)
+    return Excerpt(pick.path, marked, whole=False)
 
 
 def _ranked(pick: Pick, lines: list[str], found: list[Block], weights: Mapping[str, float]) -> Iterator[Block]:
@@ -78,8 +79,9 @@ def _ranked(pick: Pick, lines: list[str], found: list[Block], weights: Mapping[s
     narrow = [part for block in found for part in _narrowed(block, pick.lines)]
     worth = {block: _worth(block, pick, lines, weights) for block in narrow}
     best = sorted(narrow, key=lambda block: (-worth[block], block.start))
-    least = min(ENOUGH * worth[best[0]], ENOUGH * max((one for one in worth.values() if one < NAMED), default=0.0))
-    yield from (block for block in best if worth[block] >= least)
+    least = ENOUGH * max((one for one in worth.values() if one < NAMED), default=0.0)
+    some = worth[best[0]] > 0  # else nothing speaks for any part: the file from its top
+    yield from (block for block in best if worth[block] >= least and (worth[block] > 0 or not some))
 
 
 def _narrowed(block: Block, named: Iterable[int]) -> Iterator[Block]:

@@ -56,6 +56,8 @@ def _rank(ground: Ground, paths: Sequence[str]) -> Ranking:
     for path in paths:
         counted = bag(content(ground.files, path), lambda path=path: ground.text(path))  # type: ignore[misc]
         documents.append(_document(counted, path, wanted, numbers, places))
+    if not any(documents):
+        return Ranking(tuple(paths), {})
     index = BM25(k1=K1, b=B, method="lucene", backend="numpy")
     index.index((documents, {**wanted, "": FILLER}), show_progress=False)
     scores = index.get_scores_from_ids([at for word, at in wanted.items() for _ in range(query[word])])
