@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 NOISE = re.compile(r"^\s*(full_key:|object_type=|See https?:).*$", re.MULTILINE)
 OVERRIDE = re.compile(r"Could not override '([^']+)'")
+ADDED = re.compile(r"To append to your config use \+([^=\s]+)")
 OPTION = re.compile(r"Could not (?:find|load) '([\w./@-]*)'")
 DELETE = re.compile(r"Could not delete from config\. '([^']+)'")
 VARIABLE = re.compile(r"Environment variable '([^']+)' not found.*?full_key: ([\w.]+)", re.DOTALL)
@@ -19,7 +20,7 @@ def explain(text: str, options: Callable[[str], Sequence[str]], names: Callable[
     `options` gives the options of a group, `names` all groups and settings; each is asked only where needed.
     """
     if found := OVERRIDE.search(text):
-        return f"Could not override {found[1]!r}: there is no such setting. {_near(found[1], names(), ALL)}"
+        return f"Could not override {found[1]!r}: there is no such setting. {_near(found[1], names(), _add(text))}"
     if found := OPTION.search(text):
         return f"Could not find {found[1]!r}. {_option(found[1], options, names)}"
     if found := DELETE.search(text):
@@ -31,6 +32,15 @@ def explain(text: str, options: Callable[[str], Sequence[str]], names: Callable[
     if GRAMMAR.search(line):
         return f"{line}. An override is key=value; quote what holds [ ] {{ }} , or =, such as key='\"a,b\"'"
     return line
+
+
+def _add(text: str) -> str:
+    """How a setting is added that is not there, also in a sweep's params."""
+    return (
+        f"{ALL}; what may be added, such as a rung's params, is written ++{found[1]}"
+        if (found := ADDED.search(text))
+        else ALL
+    )
 
 
 def _option(found: str, options: Callable[[str], Sequence[str]], names: Callable[[], Sequence[str]]) -> str:

@@ -10,7 +10,7 @@ CASES = {
     "ladder=lokal": "Could not find 'ladder/lokal'. Did you mean 'local'? The ladder options:",
     "max_attemps=3": "Did you mean 'max_attempts'? `--cfg job` shows all settings",
     "sample.sise=3": "Did you mean 'sample.size'",
-    "nothing_like_it=1": "there is no such setting. `--cfg job` shows all settings",
+    "nothing_like_it=1": "shows all settings; what may be added, such as a rung's params, is written ++nothing_like_it",
     "+rung@ladder.rungs.mine=olama": "Did you mean 'ollama'? The rung options:",
     "dataset=": "The dataset options:",
     "~ladder.rungs.qwn": "Could not delete 'ladder.rungs.qwn'",
