@@ -10,7 +10,7 @@ from evalkit.cli.execute import judged_by
 from evalkit.cli.hydra_app import composed, groups, launch, options, sweep_names
 from evalkit.core.errors import ConfigError, SandboxError
 from evalkit.places import installed
-from evalkit.settings import PORTS, TARGETS, read, target
+from evalkit.settings import PORTS, TARGETS, RampSettings, fingerprinted, read, target
 from evalkit.wiring import Wired
 
 NEEDS = {"dataset": {"jsonl": ["dataset.path=starter.jsonl"], "humaneval": ["dataset.path=x.jsonl"]}}
@@ -199,3 +199,32 @@ def test_a_multirun_calls_the_job_once_a_cell_and_returns_the_worst_code(capsys)
     assert launch(["-m", "max_attempts=1,2,3"], "evalkit run", job) == 2
     assert seen == [1, 2, 3]
     assert "this cell is broken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["last", "violations", "none"])
+def test_younger_settings_that_change_nothing_are_no_part_of_a_fingerprint(option):
+    config = fingerprinted(composed([f"feedback={option}"]).config)
+    assert config["feedback"] == {"kind": option, "tokens": 600, "tokens_after_empty": 150, "tests": "hidden"}
+    assert config["sample"] == {"size": None, "by": "tags"}
+    assert "skills" not in config
+
+
+@pytest.mark.parametrize("override", ["feedback.tried=1", "sample.share=1/2", "skills.most=1", "skills.only=[sql]"])
+def test_younger_settings_that_are_set_are(override):
+    assert fingerprinted(composed([override]).config) != fingerprinted(composed([]).config)
+
+
+def test_the_text_of_a_skill_that_fits_names_the_run(tmp_path):
+    folder = tmp_path / "conf" / "skills"
+    folder.mkdir(parents=True)
+    keys = set()
+    for text in ("one", "other"):
+        (folder / "sql.md").write_text(f"---\ntags: [sql]\n---\n{text}\n")
+        keys.add(wired("skills.most=1").key)
+    assert len(keys) == 2
+
+
+def test_a_ramp_shares_its_sample_out_by_itself():
+    found = composed(["sample.share=1/2"], "ramp")
+    with pytest.raises(ConfigError, match=r"ramp\.shares"):
+        read(found.config, RampSettings)

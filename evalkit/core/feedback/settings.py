@@ -19,8 +19,8 @@ class Feedback:
     context was seen to make models return nothing). `tests: hidden` hands on the outcomes of tests that the prompt
     does not show, which marks the run (invariant 9); `visible` those only of tests that the repository has as they
     are; `none` keeps all back. `tried` earlier attempts get a line each: what they edited, and how they ended. `hints`
-    are told after a failure of their class (null: none). Where the last `stuck_after` attempts of a rung (0: never) failed alike,
-    the next starts again from the problem: without findings, but with the words `stuck`.
+    are told after a failure of their class (null: none). Where the last `stuck_after` attempts of a rung (0: never)
+    failed alike, the next starts again from the problem: without findings, but with the words `stuck`.
     """
 
     kind: str = "last"
