@@ -22,6 +22,7 @@ from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.progress import progress
+from evalkit.cli.same_sandbox import refuse_another_sandbox
 from evalkit.cli.tables import counted
 from evalkit.core.ports import RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
@@ -98,6 +99,7 @@ class Session:
             wired.models, wired.sandbox, wired.verifier, wired.instances, wired.graders, environments=environments
         )
         rehearse(wired.strategy, wired.settings.ladder, wired.instances[0])
+        refuse_another_sandbox([Path(wired.folder), *self._family], sandbox_tags(wired))
         for line in [*sandbox_lines(wired), *flaky_lines(wired)]:
             print(line, file=sys.stderr)
         if not wired.sandbox.confined:

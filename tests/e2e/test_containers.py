@@ -67,6 +67,22 @@ def test_without_an_image_auto_and_bubblewrap_are_the_same_run(home, asking):
     assert tags(home)["evalkit.sandbox"] == "bubblewrap"
 
 
+def test_a_run_is_not_resumed_in_another_sandbox(home, asking):
+    if why := why_no_docker():
+        pytest.skip(why)
+    overrides, away = asking("python"), f"unix://{home.path}/none.sock"
+    home.write("small.yaml", "default: {error: rate_limit}\n")
+    assert home.evalkit("run", *overrides, DOCKER_HOST=away).returncode == 3
+    assert "bubblewrap+docker" in home.evalkit("run", *overrides).stderr, "nothing was judged: it may begin elsewhere"
+    home.write("small.yaml", f"default: {json.dumps(GOOD)}\ninstances: {{contained: {{error: rate_limit}}}}\n")
+    assert home.evalkit("run", *overrides).returncode == 3
+    refused = home.evalkit("run", *overrides, DOCKER_HOST=away)
+    assert refused.returncode == 2
+    assert "were found in bubblewrap+docker, and now it would be bubblewrap, since no image 'python'" in refused.stderr
+    home.write("small.yaml", f"default: {json.dumps(f'```python{chr(10)}{GOOD}```')}\n")
+    assert home.evalkit("run", *overrides).returncode == 0
+
+
 def test_images_are_listed_without_an_engine_too(home):
     found = home.evalkit("images", "list", "--format", "json", DOCKER_HOST=f"unix://{home.path}/none.sock")
     listed = {row["name"]: row["built"] for row in json.loads(found.stdout)}
