@@ -1,6 +1,6 @@
-"""What the sandboxes cost: bubblewrap over the bare command, docker over `docker exec`, HumanEval verdicts a minute.
+"""What the sandboxes cost: bubblewrap over the bare command, docker over `docker exec`, trees, HumanEval's pace.
 
-    python benchmarks/sandboxes.py [--repeats 20] [--data FOLDER_OF_HUMANEVAL] [--verdicts 60]
+    python benchmarks/sandboxes.py [--repeats 20] [--data FOLDER_OF_HUMANEVAL] [--verdicts 60] [--only trees]
 
 Both sides of a comparison alternate in one run and in one process; medians are shown, because the machine may be
 shared. A part whose means are not there (user namespaces, an engine, the data) says so and is left out.
@@ -13,12 +13,14 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
 from evalkit.adapters.docker_sandbox import DockerSandbox
+from evalkit.adapters.unconfined_sandbox import UnconfinedSandbox
 from evalkit.core.answer import candidate
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Job, Limits, Sandbox
@@ -45,10 +47,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--verdicts", type=int, default=60, help="HumanEval answers to judge")
     parser.add_argument("--data", type=Path, default=DATA, help="with problems.jsonl and answers_*.jsonl")
+    parser.add_argument("--only", choices=["trees"], help="this part alone")
     return parser.parse_args()
 
 
 async def measure(options: argparse.Namespace) -> None:
+    await trees(options.repeats)
+    if options.only:
+        return
     bubblewrap = BubblewrapSandbox()
     if await usable(bubblewrap, "bubblewrap"):
         await over_bare(bubblewrap, options.repeats)
@@ -68,6 +74,35 @@ async def usable(sandbox: Sandbox, name: str) -> bool:
         print(f"{name}: left out: {error}")
         return False
     return True
+
+
+async def trees(repeats: int) -> None:
+    """A job that does nothing, over a tree of 6,000 files with ten of them changed, and without one."""
+    docker = DockerSandbox(places=Places(), ahead=0)
+    with tempfile.TemporaryDirectory(prefix="evalkit-bench-") as folder:
+        tree = planted(Path(folder, "tree"))
+        files = {f"d{number}/f{number}.py": "changed\n" for number in range(10)}
+        over = Job(("true",), files, tree=str(tree), removed=("d11",), limits=LIMITS)
+        bare = Job(("true",), limits=LIMITS)
+        for name, one in {
+            "bubblewrap": BubblewrapSandbox(),
+            "docker": docker,
+            "unconfined": UnconfinedSandbox(),
+        }.items():
+            if await usable(one, name):
+                ours, theirs = await alternate(repeats, lambda one=one: one.run(over), lambda one=one: one.run(bare))
+                verdict(f"{name}, a tree of 6,000 files over none", ours, theirs, goal_ms=50)
+    await docker.close()
+
+
+def planted(tree: Path) -> Path:
+    for number in range(6000):
+        path = tree / f"d{number % 300}" / f"f{number}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 1\n" * 700)
+    for path in (tree.parent, tree, *tree.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    return tree
 
 
 async def over_bare(sandbox: Sandbox, repeats: int) -> None:

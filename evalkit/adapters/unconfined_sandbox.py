@@ -50,8 +50,11 @@ class UnconfinedSandbox(Limited):
         checked(job)
         async with self._slots:
             try:
-                with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as folder:
-                    return await _run(await _laid(Path(folder), job), job)
+                folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-")
+                try:
+                    return await _run(await _laid(Path(folder.name), job), job)
+                finally:  # a tree takes a while
+                    await asyncio.shield(asyncio.to_thread(folder.cleanup))
             except OSError as error:
                 raise SandboxError(f"the unconfined sandbox could not run {job.argv[0]!r}: {error}") from error
 

@@ -198,6 +198,7 @@ class Session:
             "evalkit.kind": wired.kind,
             "evalkit.simulated": str(wired.simulated).lower(),
             "evalkit.feedback": wired.feedback_tag,
+            "evalkit.context": wired.settings.context.tag,
             "evalkit.version": __version__,
             "evalkit.commit": commit(),
             **sandbox_tags(wired),
@@ -244,7 +245,10 @@ def sandbox_lines(wired: Wired) -> list[str]:
     tags = sandbox_tags(wired)
     fallback = tags.get("evalkit.sandbox_fallback", "")
     chosen = tags["evalkit.sandbox"] if wired.images and hasattr(wired.sandbox, "chosen") else ""
-    return [f"sandbox: {chosen}" + (f" instead of docker: {fallback}" if fallback else "")] if chosen else []
+    if not chosen:
+        return [f"sandbox: {fallback}"] if fallback else []
+    why = " instead of docker: " if "no image" in fallback else "; " if fallback else ""
+    return [f"sandbox: {chosen}{why}{fallback}"]
 
 
 def flaky_lines(wired: Wired) -> list[str]:
