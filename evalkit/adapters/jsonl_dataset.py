@@ -252,7 +252,7 @@ def _edits_faults(value: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{key}[{index}]: {fault}"
     if "protected" in value and not is_edit(answer):
         yield f"protected: is for answers that are edits, and answer is {answer!r}"
-    if "repo" in value:
+    if "repo" in value or tests.get("kind") == "repo":
         return
     if is_edit(answer) and tests and (tests["kind"] != "pytest" or tests.get("isolation")):
         yield f"tests: edits ({answer}) are tested by kind 'pytest' without isolation only"

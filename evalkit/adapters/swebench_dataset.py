@@ -37,8 +37,8 @@ LABELLED = ("django/django",)  # whose runner takes labels, not files
 class SweBenchDataset:
     """The instances of a .jsonl, .jsonl.gz or .parquet file; an empty `name` is the file's own.
 
-    `repos` says where repositories are found, `environments` names the recipes that tests run in (both in
-    docs/datasets.md), `answer` is the format of edits that is asked for. `images: official` runs tests in the image
+    `repos` says where repositories are found, `environments` names the recipes that tests run in (docs/datasets.md,
+    docs/environments.md), `answer` is the format of edits that is asked for. `images: official` runs tests in the image
     that a row names (or SWE-bench's own for it), instead of in an environment that is built here.
     """
 

@@ -2,7 +2,7 @@
 
 import json
 
-import pyarrow
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -49,7 +49,7 @@ def read(tmp_path):
     def reading(*rows, name="lite.jsonl", **settings):
         path = tmp_path / name
         if name.endswith(".parquet"):
-            parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path)
+            parquet.write_table(pa.Table.from_pylist(list(rows)), path)
         else:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return SweBenchDataset(str(path), places=Places(), workspace=Nowhere(), **settings).load()

@@ -1,4 +1,4 @@
-"""Gold patches, tests that pass already, and tests that go both ways: an instance with a repository is proven by name."""
+"""Gold patches, tests that pass already, tests that go both ways: an instance with a repository is proven by name."""
 
 from dataclasses import dataclass, field
 from itertools import cycle
