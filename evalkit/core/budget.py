@@ -28,7 +28,7 @@ def choose(context: Context, instance: Instance, rung: Rung, count_tokens: Count
     room = context.tokens
     if rung.context_tokens is not None:
         room = max(0, min(room, rung.context_tokens - rung.max_tokens))
-    if context.kind == "none" or not instance.files:
+    if context.kind == "none":
         return Chosen()
     if context.kind == "files":
         return _in_order(instance, room, count_tokens)

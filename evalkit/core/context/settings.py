@@ -13,7 +13,7 @@ INCLUDE = (
 LAST = (
     "test/*", "tests/*", "testing/*", "*/test/*", "*/tests/*", "*/testing/*", "test_*.*", "*/test_*.*", "*_test.*",
     "conftest.py", "*/conftest.py", "doc/*", "docs/*", "*/doc/*", "*/docs/*", "example/*", "examples/*", "*/examples/*",
-    "benchmarks/*", "*/benchmarks/*", "*/migrations/*", "vendor/*", "*/vendor/*", "*/_vendor/*", "third_party/*",
+    "benchmarks/*", "*/benchmarks/*", "*/migrations/[0-9]*", "vendor/*", "*/vendor/*", "*/_vendor/*", "third_party/*",
     "*/third_party/*", "extern/*", "*/extern/*", "*/externals/*", "node_modules/*", "*/node_modules/*", "*/locale/*",
     "*/static/*", "*.min.*", "*_pb2.py",
 )  # fmt: skip
