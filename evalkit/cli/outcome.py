@@ -22,6 +22,8 @@ def show(summary: Summary, where: str, *, tracked: bool = True) -> None:
     mark = "  [simulated: no live model answered]" if summary.simulated else ""
     if summary.tags.get("evalkit.sandbox") == "unconfined":
         mark += "  [unconfined: candidates ran without a sandbox]"
+    if summary.tags.get("evalkit.context") == "oracle":
+        mark += "  [oracle: prompts showed the files that the known-good patch changes]"
     console.print(Text(f"{summary.name}  {where}{mark}", style="bold"))
     console.print(Text(_first_line(summary)))
     console.print(Text(_second_line(summary)))
