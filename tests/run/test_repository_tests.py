@@ -183,6 +183,7 @@ async def test_old_data_that_never_parsed_may_be_edited(shop, verified):
 FAULTS = {
     "tests that do not fit": ({"patch": "--- a/tests/test_shares.py\n+++ b/tests/test_shares.py\n@@ -1 +1 @@\n-no\n+yes\n"}, {}, "does not fit"),
     "no such command": ({}, {"test": ("no-such-runner", "{targets}")}, "no-such-runner"),
+    "no pytest": ({}, {"test": ("python", "-c", "raise SystemExit('No module named pytest')")}, "Add pytest"),
     "a command without Python": ({}, {"test": ("true",)}, "the reporter did not start"),
 }  # fmt: skip
 

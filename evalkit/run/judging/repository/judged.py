@@ -23,6 +23,7 @@ OUTCOMES = {
     "xpassed": Outcome.FAILED,
     "xfailed": Outcome.FAILED,
 }
+NO_RUNNER = "No module named pytest"
 WORST = (Outcome.ERROR, Outcome.FAILED, Outcome.SKIPPED, Outcome.PASSED)
 
 
@@ -61,12 +62,14 @@ def _started(trial: Trial, records: Records) -> None:
     """The reporter comes up before any of the repository's code, so that no candidate keeps it from that."""
     if fault := records.first("fault"):
         raise GraderError(f"{trial.instance.id}: {fault['fault']}. Mend the environment.")
+    log = str((records.first("log") or {}).get("log", "")).strip()
     if not (records.first("up") or records.first("setup")):
-        log = str((records.first("log") or {}).get("log", ""))
         raise GraderError(
-            f"{trial.instance.id}: the reporter did not start in the test command: {log.strip()[-300:]!r}. "
+            f"{trial.instance.id}: the reporter did not start in the test command: {log[-300:]!r}. "
             "Mend the environment's test command: it must run a Python that loads sitecustomize."
         )
+    if log.endswith(NO_RUNNER) and not records.every("test"):
+        raise GraderError(f"{trial.instance.id}: {log[-300:]!r}. Add pytest to the environment's packages.")
 
 
 class Ended:
