@@ -108,13 +108,7 @@ class Wired:
 
     @cached_property
     def instances(self) -> tuple[Instance, ...]:
-        """The sampled instances, or a phase's. Raises DatasetError where their repositories cannot be had."""
-        found = self._sampled()
-        if repos := {one.repo: None for one in found if one.repo}:
-            self.workspace.check(repos)  # before anything is spent
-        return found
-
-    def _sampled(self) -> tuple[Instance, ...]:
+        """The sampled instances, or a phase's."""
         if self.only is not None:
             there = {instance.id: instance for instance in self.dataset.instances}
             return tuple(there[name] for name in self.only)
@@ -143,6 +137,17 @@ class Wired:
         return cast(
             "Verifier", self._build("verifier", sandbox=self.sandbox, rubrics=self.rubrics, ask=self.ask, **ports)
         )
+
+    def find_repositories(self, instances: Sequence[Instance]) -> str:
+        """Make sure of the commits that these are about, cloning where need be, and count them.
+
+        Raises DatasetError with all that cannot be had.
+        """
+        repos = {one.repo: None for one in instances if one.repo}
+        if not repos:
+            return "no instance is about one"
+        self.workspace.check(repos)
+        return f"{len(repos)} commits of {len({one.name for one in repos})} repositories"
 
     @cached_property
     def has_repositories(self) -> bool:

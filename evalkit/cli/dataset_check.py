@@ -64,6 +64,7 @@ async def _examined(
     from evalkit.places import mlruns  # noqa: PLC0415
     from evalkit.run.health import Health, examine_all  # noqa: PLC0415
 
+    await asyncio.to_thread(wired.find_repositories, instances)
     found: dict[str, Health | None] = dict(await _unready(wired, instances))
     cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired), wired.environment_digests)
     if args.repeat == 1 and not args.again:

@@ -78,6 +78,9 @@ def _checks(wired: Wired) -> list[Check]:
         whole = counted(len(wired.dataset.instances), "instance")
         return f"{len(wired.instances)} of {whole}, digest {wired.dataset.digest[:12]}"
 
+    async def repositories() -> str:
+        return await asyncio.to_thread(wired.find_repositories, wired.instances)
+
     async def sandbox() -> str:
         await wired.sandbox.check(*wired.images)
         lines = sandbox_lines(wired)
@@ -107,6 +110,7 @@ def _checks(wired: Wired) -> list[Check]:
 
     return [
         Check("dataset", dataset),
+        *([Check("repositories", repositories)] if "repos" in wired.config["dataset"] else []),
         *(model(name) for name in wired.rungs),
         Check("graders", graders),
         Check(f"sandbox {wired.choices.get('sandbox', '')}", sandbox),

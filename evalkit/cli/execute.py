@@ -94,6 +94,7 @@ class Session:
         Raises DatasetError where no instance is healthy, unless a gate rules on that.
         """
         wired = self._wired
+        await asyncio.to_thread(wired.find_repositories, wired.instances)
         environments = wired.environments if wired.has_repositories else None
         await preflight(
             wired.models, wired.sandbox, wired.verifier, wired.instances, wired.graders, environments=environments

@@ -10,6 +10,7 @@ from evalkit.core.errors import ConfigError
 # Nobody is asked anything, no hook and no helper of the source's own settings is started.
 OPTIONS = ("-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
 NETWORK = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60")  # a dead connection ends after a minute
+MUTE = {"SSH_ASKPASS": "false", "SSH_ASKPASS_REQUIRE": "force"}  # ssh asks this program, which knows nothing
 MISSING = "git is not installed here: apt-get install git (or your system's like)."
 
 
@@ -42,12 +43,12 @@ def local(
     Raises GitError, ConfigError where there is no git. What it writes can be written by anybody (umask 0): a sandbox's
     user is nobody, and the cache folder around it is private.
     """
-    return _run([*OPTIONS, *arguments], {**local_environment(), **(more or {})}, cwd, keep)
+    return _run([*OPTIONS, *arguments], {**local_environment(), **(more or {})}, cwd, keep, alone=True)
 
 
 def remote(*arguments: str) -> bytes:
     """The same for clone and fetch, where the user's own credentials, proxies and certificates are needed."""
-    return _run([*OPTIONS, *NETWORK, *arguments], _plain(), None, (), alone=True)
+    return _run([*OPTIONS, *NETWORK, *arguments], {**_plain(), **MUTE}, None, (), alone=False)
 
 
 def _run(
@@ -56,7 +57,7 @@ def _run(
     cwd: Path | None,
     keep: Sequence[int],
     *,
-    alone: bool = False,
+    alone: bool,
 ) -> bytes:
     try:
         done = subprocess.run(
@@ -67,8 +68,8 @@ def _run(
             capture_output=True,
             check=False,
             pass_fds=keep,
-            umask=-1 if alone else 0,
-            start_new_session=alone,  # without a terminal ssh cannot ask for a password either
+            umask=0 if alone else -1,
+            start_new_session=alone,  # Ctrl-C ends a clone, which takes long, and lets the rest come to its end
         )
     except FileNotFoundError as error:
         raise ConfigError(MISSING) from error

@@ -18,6 +18,10 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PARTS = ("repo", "owner", "name")
 LAYOUTS = ("{owner}/{name}", "{owner}__{name}", "{owner}+{name}", "{owner}-{name}", "{name}")
 FOLDER = "repos"
+MEND = (
+    " Put a clone there (git clone --bare), or say where it is: dataset.repos=FOLDER of clones, or a URL with {repo} in"
+    " it to clone from."
+)
 
 
 class Folders(Protocol):
@@ -74,17 +78,11 @@ class Sources:
         where = self._where(name)
         if URL.match(where):
             return self._cloned(name, where)
-        tried: list[Path] = []
-        for path in self._paths(name, where):
-            tried.append(path)
+        root = self._root(name, where)
+        for path in self._paths(name, root) if root else ():
             if _is_repository(path):
                 return _source(name, path)
-        looked = ", ".join(map(str, tried)) or "no place"
-        raise DatasetError(
-            f"repository {told(name)!r} is not here; looked for {looked}.{self._near(name, where)} "
-            "Put a clone (git clone --bare) there, or say where it is: "
-            "dataset.repos=FOLDER, or a URL with {repo} in it to clone from."
-        )
+        raise DatasetError(f"repository {told(name)!r} is not here; {self._looked(name, root)}{MEND}")
 
     def _where(self, name: str) -> str:
         """What is said of it: a path, a URL or a folder of many."""
@@ -98,26 +96,27 @@ class Sources:
             raise DatasetError(f"repository {name!r} is not in dataset.repos; {hint}")
         return _filled(self.repos[name], name)
 
-    def _paths(self, name: str, where: str) -> Iterator[Path]:
-        """Where it may be, the most telling first."""
+    def _root(self, name: str, where: str) -> Path | None:
         try:
-            root = Path(self.places.folder(where)) if where else None
+            return Path(self.places.folder(where)) if where else None
         except ConfigError as error:
-            raise DatasetError(f"repository {told(name)!r}: {error}") from error
-        if root is None:
-            return
-        if not isinstance(self.repos, str) or where != self.repos or _is_repository(root):
-            yield root  # it is meant itself
-            return
-        for layout in LAYOUTS:
-            path = root / _filled(layout, name)
-            yield from (path, path.with_name(f"{path.name}.git"))
+            raise DatasetError(f"repository {told(name)!r} is not here: {error}{MEND}") from error
 
-    def _near(self, name: str, where: str) -> str:
-        root = Path(self.places.folder(where)) if where else None
-        there = [path.name for path in root.iterdir()] if root else []
-        near = get_close_matches(name.replace("/", "+"), there, 1)
-        return f" Is it {near[0]!r}? Then rename or link it." if near else ""
+    def _paths(self, name: str, root: Path) -> Iterator[Path]:
+        """Where it may be: the folder itself, or one in it."""
+        yield root
+        if not _is_repository(root):
+            for layout in LAYOUTS:
+                path = root / _filled(layout, name)
+                yield from (path, path.with_name(f"{path.name}.git"))
+
+    def _looked(self, name: str, root: Path | None) -> str:
+        if root is None:
+            return "dataset.repos is empty."
+        layouts = ", ".join(dict.fromkeys(_filled(layout, name) for layout in LAYOUTS))
+        near = get_close_matches(name.replace("/", "+"), [path.name for path in root.iterdir()], 1)
+        hint = f" Is it {near[0]!r}? Then rename or link it." if near else ""
+        return f"looked in {str(root)!r} for {layouts}, each also with .git.{hint}"
 
     def _cloned(self, name: str, url: str) -> Source:
         digest = sha256(url.encode()).hexdigest()[:8]
