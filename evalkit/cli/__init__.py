@@ -20,7 +20,7 @@ COMMANDS = {
     "regrade": "judge a run's recorded answers again; calls no model",
     "triage": "what went wrong in a run, by cause, and which lever it points at",
     "doctor": "is everything that this config needs there?",
-    "dataset": "check, show or sample a dataset",
+    "dataset": "check, show or sample a dataset, or make one of git history",
     "rubric": "test or show rubrics",
     "models": "fetch the embedded models",
     "images": "build or list the images of sandbox=docker",
