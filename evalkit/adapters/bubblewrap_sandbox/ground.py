@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 
+from evalkit.adapters.bubblewrap_sandbox.guard import mark
 from evalkit.adapters.bubblewrap_sandbox.inside import WORK, steps_down
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Execution, Job
@@ -72,7 +73,7 @@ class Ground:
     def gate(self) -> tuple[str, ...]:
         """The command that makes the working folder what the job asks for, and then becomes the job's."""
         if not self._laid:
-            return ("/bin/sh", "-c", GATE, "sh")
+            return ("/bin/sh", "-c", GATE, mark())
         steps = [f"cp -R --preserve=mode,timestamps,links {ORIGINAL}/tree/. ."] if self.copied else []
         steps += ["chmod 0777 ."]
         steps += [f"xargs -0 chmod a+rwx -- < {LAID}/locked"] if self._laid["locked"] else []
@@ -80,7 +81,7 @@ class Ground:
         steps += [f"tar -xpmf {LAID}/files"] if self._job.files else []
         steps += [f"rm -r {LAID}"] if self.files else []
         limit = f"ulimit -f {self._job.limits.file_mb * 2048}" if self.copied else ""  # in POSIX's blocks
-        return ("/bin/sh", "-c", LAYING_GATE.format(steps=" && ".join(steps), failed=FAILED, limit=limit), "sh")
+        return ("/bin/sh", "-c", LAYING_GATE.format(steps=" && ".join(steps), failed=FAILED, limit=limit), mark())
 
     def faults(self, done: Execution, nonce: str) -> None:
         """Raises SandboxError if the gate said that the working folder could not be made."""
