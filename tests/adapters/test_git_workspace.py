@@ -152,6 +152,7 @@ def test_what_cannot_be_had_is_told_with_where_it_was_looked_for_all_at_once(ori
         missing = [Repo(NAME, "0" * 40), Repo("other/thing", "1" * 40), at(origin, "two")]
         with pytest.raises(DatasetError) as caught:
             workspace.check(missing)
+    assert str(caught.value).count("dataset.repos=FOLDER") == 1
     assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
         f"repository 'example/tool' in '{tmp_path}/tool' has no commit '{'0' * 40}'",
         "repository 'other/thing' is not here",

@@ -10,7 +10,7 @@ from threading import Lock
 
 from evalkit.adapters.git_workspace.files import CommitFiles
 from evalkit.adapters.git_workspace.repository import Repository
-from evalkit.adapters.git_workspace.sources import Folders, Sources
+from evalkit.adapters.git_workspace.sources import MEND, Folders, Sources
 from evalkit.adapters.git_workspace.texts import Texts
 from evalkit.adapters.git_workspace.trees import Lease
 from evalkit.core.errors import DatasetError, SandboxError
@@ -68,9 +68,10 @@ class GitWorkspace:
             except DatasetError as error:
                 faults[str(error)] = None
         if faults:
-            told = list(faults)[:SHOWN]
-            more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
-            raise DatasetError("\n".join(told + more))
+            mend = MEND if any(fault.endswith(MEND) for fault in faults) else ""
+            told = [fault.removesuffix(MEND) for fault in list(faults)[:SHOWN]]
+            more = [f"and {len(faults) - SHOWN} more."] if len(faults) > SHOWN else []
+            raise DatasetError("\n".join(told + more) + mend)
 
     def tree(self, repo: Repo) -> AbstractAsyncContextManager[str]:
         """A folder with the pristine tree, held until the block ends; only to be read. Raises SandboxError."""
