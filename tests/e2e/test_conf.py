@@ -13,7 +13,8 @@ from evalkit.places import installed
 from evalkit.settings import PORTS, TARGETS, RampSettings, fingerprinted, read, target
 from evalkit.wiring import Wired
 
-NEEDS = {"dataset": {"jsonl": ["dataset.path=starter.jsonl"], "humaneval": ["dataset.path=x.jsonl"]}}
+OTHERS = {name: ["dataset.path=x.jsonl"] for name in ("humaneval", "swebench")}  # files that are not ours
+NEEDS = {"dataset": {**{name: ["dataset.path=starter.jsonl"] for name in ("jsonl", "repo")}, **OTHERS}}
 OPTIONS = [(group, option) for group in groups() if group not in ("rung", "ramp") for option in options(group)]
 
 
@@ -31,7 +32,7 @@ def _home(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_wires(group, option):
     found = wired(f"{group}={option}", *NEEDS.get(group, {}).get(option, []))
-    if group in TARGETS and (group, option) != ("dataset", "humaneval"):
+    if group in TARGETS and not (group == "dataset" and option in OTHERS):
         assert getattr(found, group) is not None
 
 
