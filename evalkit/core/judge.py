@@ -51,7 +51,7 @@ def judge(
             finding
             for rule in rubric.rules
             if rule.id not in unjudged
-            for finding in _findings(rule, broken.get(rule.id, []))
+            for finding in _findings(rubric, rule, broken.get(rule.id, []))
         ),
         score=score,
         rules_passed=len(rubric.rules) - len(broken),
@@ -128,14 +128,14 @@ def _score(rubric: Rubric, broken: dict[str, list[Violation]]) -> float:
     return held / total if (total := fsum(weights)) else 1.0
 
 
-def _findings(rule: Rule, violations: Sequence[Violation]) -> list[Finding]:
+def _findings(rubric: Rubric, rule: Rule, violations: Sequence[Violation]) -> list[Finding]:
     shown = list(violations[:PLACES])
     more = len(violations) - len(shown)
     messages = [_render(rule.message, violation) for violation in shown]
     if more:
         messages[-1] += f" (and in {more} more place{'s' if more > 1 else ''})"
     return [
-        Finding(rule.id, message, rule.required, violation.line, violation.excerpt, source(rule.check))
+        Finding(rule.id, message, rule.required, violation.line, violation.excerpt, source(rule.check), rubric.name)
         for message, violation in zip(messages, shown, strict=True)
     ]
 

@@ -181,6 +181,7 @@ class Finding:
     (a test that the repository has, untouched by the instance's own tests: nothing hidden in its outcome) or `answer`
     (there was nothing to judge). Of a repository's test, `rule` is its name and `excerpt` the place in the
     repository where it failed, `PATH:LINE: CODE`.
+    `rubric` names the one that a rule stands in: an instance's own and a shared one may have the same rule ids.
     """
 
     rule: str
@@ -189,6 +190,7 @@ class Finding:
     line: int | None = None
     excerpt: str = ""
     source: str = "rule"
+    rubric: str = ""
 
 
 class Outcome(StrEnum):

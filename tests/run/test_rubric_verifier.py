@@ -53,6 +53,13 @@ def instance(**more):
     return Instance("i", "Write f.", **more)
 
 
+async def test_a_finding_says_which_rubric_its_rule_stands_in():
+    same = replace(NO_IMPORT, name="", rules=(replace(NO_IMPORT.rules[0], message="Import nothing."),))
+    both = RubricVerifier(Shelf(), rubric="terse")
+    verdict = await both.verify(instance(rubric=same), Candidate("import os"))
+    assert [(one.rule, one.rubric) for one in verdict.findings] == [("no-import", ""), ("no-import", "terse")]
+
+
 async def test_an_instance_is_judged_by_its_own_rubric():
     verdict = await RubricVerifier(Shelf()).verify(instance(rubric=HAS_DEF), Candidate("x = 1"))
     assert (verdict.accepted, verdict.failure) == (False, Failure.RULE_VIOLATION)

@@ -254,7 +254,7 @@ async def test_parts_that_need_the_world_are_asked_through_it():
     failed = Answers(Violation("it does not compile", 3, "x"))
     mixed = AnyOf(of(A, AllOf(of(failed, B))))
     assert not is_pure(mixed)
-    found = await violations(mixed, "c", None)
+    found = await violations(mixed, "b", None)
     assert found[0].line == 3
     assert "part 2: part 1: it does not compile" in found[0].detail
     assert await violations(mixed, "a", None) == []
