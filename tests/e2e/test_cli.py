@@ -62,7 +62,8 @@ def test_doctor_says_line_by_line_what_is_there(home):
 
 
 def test_doctor_says_what_is_missing_and_how_to_mend_it(home):
-    found = home.evalkit("doctor", *home.dataset(1), "ladder=local", EVALKIT_CACHE=str(home.path / "none"))
+    overrides = [*home.dataset(1), "ladder=local", "tracker=none"]
+    found = home.evalkit("doctor", *overrides, EVALKIT_CACHE=str(home.path / "none"))
     assert found.returncode == 2
     assert "no  rung smollm" in found.stdout
     assert "evalkit models fetch smollm2-135m" in found.stdout
