@@ -22,7 +22,7 @@ class BubblewrapSandbox(Limited):
     A job's tree lies beneath an overlay. Where the system refuses one, each job copies its tree, which `fallback` says.
     """
 
-    _refusals: dict[tuple[int, int], str] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _refusals: dict[tuple[int, int, int], str] = field(init=False, repr=False, compare=False, default_factory=dict)
     _asking: Lock = field(init=False, repr=False, compare=False, default_factory=Lock)  # a disk is tried once
 
     @property
@@ -53,21 +53,21 @@ class BubblewrapSandbox(Limited):
 
     async def _refusal(self, tree: str) -> str:
         """Why there can be no overlay over trees of this disk and owner; empty if there can, as tried on this one."""
-        key = _disk_and_owner(tree)
+        key = _disk_and_owners(tree)
         async with self._asking:
             if key not in self._refusals:
-                self._refusals[key] = await _tried(tree, key[1])
+                self._refusals[key] = await _tried(tree, key[1:])
         return self._refusals[key]
 
 
-def _disk_and_owner(tree: str) -> tuple[int, int]:
+def _disk_and_owners(tree: str) -> tuple[int, int, int]:
     found = Path(tree).stat()
-    return found.st_dev, found.st_uid
+    return found.st_dev, found.st_uid, found.st_gid
 
 
-async def _tried(tree: str, owner: int) -> str:
-    if not steps_down() and owner != os.geteuid():
-        return f"it belongs to another user (uid {owner})"
+async def _tried(tree: str, owners: tuple[int, int]) -> str:
+    if not steps_down() and owners != (os.geteuid(), os.getegid()):  # none other is known inside
+        return "it belongs to another user or group (uid {}, gid {})".format(*owners)
     probe = Limits(seconds=60)
     await Cell(Job(("true",), limits=probe)).run()  # a machine that refuses every sandbox is another matter
     try:
