@@ -52,8 +52,10 @@ class FlakyTests:
     def _read(self) -> dict[tuple[str, str], dict[str, str]]:
         try:
             text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # the run's folder says what is wrong with its home
             return {}
+        except OSError as error:
+            raise DatasetError(f"{self.path}: cannot be read: {error.strerror or error}") from error
         try:
             return {(one["id"], one["instance"]): dict(one["tests"]) for one in json.loads(text)}
         except (ValueError, TypeError, KeyError) as error:
