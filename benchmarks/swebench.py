@@ -3,17 +3,21 @@
     python benchmarks/swebench.py gold --repos FOLDER [--home FOLDER] [--only WORD …] [OVERRIDE …]
     python benchmarks/swebench.py answers --repos FOLDER [--home FOLDER] [OVERRIDE …]
     python benchmarks/swebench.py ramp --repos FOLDER [--home FOLDER] [OVERRIDE …]
+    python benchmarks/swebench.py speed --repos FOLDER [--count N] [OVERRIDE …]
 
 All of it is done by evalkit's own commands, as a user starts them, on the instances of known_good.jsonl; FOLDER
 holds clones or bare mirrors of their repositories. `gold`: `dataset check`, where the empty edit must fail and the
 known patch must pass. `answers`: one run for each file of recorded answers, held against the published outcomes.
-`ramp`: the recorded systems as the rungs of one ladder, weakest first, through `evalkit ramp`. With `--home` the runs
-are kept, and the same command goes on where it was cut off.
+`ramp`: the recorded systems as the rungs of one ladder, weakest first, through `evalkit ramp`. `speed`: verdicts on
+known patches of sympy and Django, two at a time, against the bare test commands in trees that are laid out
+beforehand. With `--home` the runs are kept, and the same command goes on where it was cut off.
 """
 
 import argparse
+import asyncio
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,6 +25,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from evalkit.cli.opened import open_wired
+from evalkit.core.edits import apply
+from evalkit.core.types import Candidate
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data" / "swebench_lite"
@@ -40,7 +48,7 @@ class Bench:
     """A home with the instances that are known to work here, and evalkit started in it."""
 
     def __init__(self, home: Path, repos: Path, only: Sequence[str], overrides: Sequence[str]) -> None:
-        self.home = home
+        self.home, self.repos = home, repos
         known = [row["instance_id"] for row in rows(DATA / "known_good.jsonl")]
         wanted = [name for name in known if not only or any(word in name for word in only)]
         there = {row["instance_id"]: row for row in rows(DATA / "instances.jsonl")}
@@ -136,12 +144,77 @@ def ramp(bench: Bench) -> int:
     return done.returncode
 
 
+async def _ours(instances: Sequence[Any], verifier: Any) -> None:
+    """The verdicts, two at a time."""
+    waiting = iter(instances)
+
+    async def work() -> None:
+        for one in waiting:
+            made = apply("unified_diff", one.gold, one.files, protected=())
+            verdict = await verifier.verify(one, Candidate(one.gold, files=made.files))
+            if not verdict.accepted:
+                print(f"  {one.id}: not accepted: {verdict.failure}")
+
+    await asyncio.gather(work(), work())
+
+
+async def _bare(prepared: Sequence[tuple[Path, Sequence[str], Mapping[str, str]]]) -> None:
+    """The test commands alone, two at a time."""
+    waiting = iter(prepared)
+
+    async def work() -> None:
+        for tree, argv, env in waiting:
+            quiet = asyncio.subprocess.DEVNULL
+            done = await asyncio.create_subprocess_exec(*argv, cwd=tree, env=env, stdout=quiet, stderr=quiet)
+            await done.wait()
+
+    await asyncio.gather(work(), work())
+
+
+def _laid_out(bench: Bench, folder: Path, one: Any, built: Any) -> tuple[Path, Sequence[str], Mapping[str, str]]:
+    """A tree with both patches and the recipe's files, and the command that tests it."""
+    tree = folder / one.id
+    tree.mkdir()
+    source = bench.repos / one.repo.name.replace("/", "+")
+    git = ["git", "-c", "safe.directory=*", f"--git-dir={source}"]
+    subprocess.run(f"{shlex.join([*git, 'archive', one.repo.commit])} | tar -x -C {tree}", shell=True, check=True)
+    for patch in (one.gold, one.tests.patch):
+        subprocess.run(["git", "apply", "-"], input=patch, text=True, cwd=tree, check=True)
+    for path, text in built.environment.files.items():
+        (tree / path).write_text(text, encoding="utf-8")
+    argv = [word for part in built.environment.test for word in (one.tests.targets if part == "{targets}" else [part])]
+    argv = [built.python if word == "python" else word for word in argv]
+    return tree, argv, {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", **built.env}
+
+
+async def _raced(bench: Bench, count: int) -> int:
+    os.environ["EVALKIT_HOME"] = str(bench.home)
+    wired = open_wired(["dataset=swebench", "verifier=tests", "sandbox=bubblewrap", *bench.settings])
+    wanted = [one for one in wired.instances if one.repo and one.repo.name in ("sympy/sympy", "django/django")]
+    wanted = wanted[:: max(1, len(wanted) // count)][:count]
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = []
+        for one in wanted:
+            built = await wired.environments.built(one.repo.environment)
+            prepared.append(_laid_out(bench, Path(folder), one, built))
+        started = time.perf_counter()
+        await _bare(prepared)
+        bare = time.perf_counter() - started
+    started = time.perf_counter()
+    await _ours(wanted, wired.verifier)
+    ours = time.perf_counter() - started
+    await wired.close()
+    print(f"{len(wanted)} instances: bare commands {bare:.0f} s, verdicts {ours:.0f} s, ratio {ours / bare:.2f}")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("gold", "answers", "ramp"))
+    parser.add_argument("what", choices=("gold", "answers", "ramp", "speed"))
     parser.add_argument("--repos", type=Path, required=True, help="clones or bare mirrors of the repositories")
     parser.add_argument("--home", type=Path, help="keep runs here (else they are thrown away)")
     parser.add_argument("--only", nargs="+", default=[], help="instances whose id holds one of these words")
+    parser.add_argument("--count", type=int, default=20, help="instances that `speed` takes")
     parser.add_argument("overrides", nargs="*", help="settings of evalkit, e.g. limits.concurrency=2")
     asked = parser.parse_args()
     if not (DATA / "known_good.jsonl").is_file():
@@ -150,6 +223,8 @@ def main() -> int:
         home = asked.home or Path(spare)
         home.mkdir(parents=True, exist_ok=True)
         bench = Bench(home.resolve(), asked.repos, asked.only, asked.overrides)
+        if asked.what == "speed":
+            return asyncio.run(_raced(bench, asked.count))
         return {"gold": gold, "answers": answers, "ramp": ramp}[asked.what](bench)
 
 
