@@ -91,19 +91,16 @@ async def _examined(
 
 
 async def _unready(wired: "Wired", instances: Sequence[Instance]) -> dict[str, "Health"]:
-    """What is known without a test: instances whose environment cannot be had."""
+    """What is known without a test: instances whose tests have nothing to run in here."""
     from evalkit.run.health import Health  # noqa: PLC0415  as above
-    from evalkit.run.preflight import built  # noqa: PLC0415
+    from evalkit.run.preflight import homeless  # noqa: PLC0415
 
     if not wired.has_repositories:
         return {}
-    broken = await built(wired.environments, instances)
-    found = {}
-    for one in instances:
-        if one.repo and (error := broken.get(one.repo.environment)):
-            said = f"environment {one.repo.environment!r}: {error}"
-            found[one.id] = Health((said,)) if isinstance(error, ConfigError) else Health(outage=said)
-    return found
+    unfit, away = await homeless(wired.environments, wired.sandbox, instances)
+    return {name: Health((why,)) for name, why in unfit.items()} | {
+        name: Health(outage=why) for name, why in away.items()
+    }
 
 
 def _remember(wired: "Wired", cache: "HealthCache", instance: Instance, health: "Health") -> None:

@@ -96,8 +96,14 @@ class Session:
         wired = self._wired
         await asyncio.to_thread(wired.find_repositories, wired.instances)
         environments = wired.environments if wired.has_repositories else None
-        await preflight(
-            wired.models, wired.sandbox, wired.verifier, wired.instances, wired.graders, environments=environments
+        unfit = await preflight(
+            wired.models,
+            wired.sandbox,
+            wired.verifier,
+            wired.instances,
+            wired.graders,
+            environments=environments,
+            quarantining=wired.settings.preflight,
         )
         rehearse(wired.strategy, wired.settings.ladder, wired.instances[0])
         refuse_another_sandbox([Path(wired.folder), *self._family], sandbox_tags(wired))
@@ -108,7 +114,7 @@ class Session:
         with ExitStack() as held:
             journal = self._journal(held)
             try:
-                unhealthy = await self._quarantine(journal)
+                unhealthy = await self._quarantine(journal, unfit)
                 if not gated:
                     refuse_unhealthy(wired.instances, unhealthy)
                 return await self._climb(journal, unhealthy)
@@ -121,15 +127,17 @@ class Session:
         own, *others = [held.enter_context(closing(JsonlJournal(one / "journal.jsonl", one.name))) for one in folders]
         return Inheriting(own, others) if others else own
 
-    async def _quarantine(self, journal: Searchable) -> Mapping[str, str]:
+    async def _quarantine(self, journal: Searchable, unfit: Mapping[str, str]) -> Mapping[str, str]:
+        """The unhealthy instances with the reason; `unfit` are known to be, without a test."""
         wired = self._wired
         if not wired.settings.preflight:
             return {}
         cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired), wired.environment_digests)
         ledger = Ledger(wired.verifier)
-        unknown = sum(not cache.healthy(instance) for instance in wired.instances)
+        fit = [instance for instance in wired.instances if instance.id not in unfit]
+        unknown = sum(not cache.healthy(instance) for instance in fit)
         try:
-            found = await quarantine(wired.instances, ledger, cache, concurrency=2, seen=HealthLines(unknown))
+            found = {**unfit} | await quarantine(fit, ledger, cache, concurrency=2, seen=HealthLines(unknown))
         finally:
             await ledger.settle(journal)
         for name, why in found.items():

@@ -70,6 +70,10 @@ class AutoSandbox(Contained):
         if self._docker is not None and contained:
             await self._docker.check(*contained)
 
+    async def contains(self, image: str) -> bool:
+        """Whether a job with this image gets a container."""
+        return await self._sandbox(image) is not self._plain
+
     async def close(self) -> None:
         """Let go of what was started; again changes nothing."""
         if self._docker is not None:

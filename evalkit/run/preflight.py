@@ -10,6 +10,7 @@ from evalkit.core.ladder import Ladder, Step
 from evalkit.core.ports import Environments, Model, Sandbox, Strategy, Verifier
 from evalkit.core.types import Attempt, Candidate, Completion, Finding, Instance, Verdict
 from evalkit.run.health import Health, Seen, examine_all
+from evalkit.run.judging.repository.placed import misplaced
 
 REASONS = 3  # that are told where no instance is healthy
 
@@ -34,12 +35,17 @@ async def preflight(
     graders: Mapping[str, Model] | None = None,
     *,
     environments: Environments | None = None,
-) -> None:
+    quarantining: bool = False,
+) -> dict[str, str]:
     """Check models, graders, sandbox and verifier; nothing is spent. Raises ConfigError with one line a fault.
 
-    Repositories are looked for, and what their tests run in is built. The sandbox is checked only where judging takes
-    it; a verifier that has no `images(instance)` to say so (a plug-in's) takes it for instances with tests.
+    Repositories are looked for, and what their tests run in is built. Instances whose tests have nothing to run in here
+    are faults; where unhealthy instances are quarantined (`quarantining`), they are returned instead, by id with the
+    reason: one wrong recipe of many keeps nobody from asking the others. An outage remains a fault.
+    The sandbox is checked only where judging takes it; a verifier that has no `images(instance)` to say so (a
+    plug-in's) takes it for instances with tests.
     """
+    unfit: dict[str, str] = {}
     faults = [f"no verdict: instance {one.id!r} {why}" for one in instances if (why := verifier.covers(one))]
     if not instances:
         faults.append("no instances: the sample is empty")
@@ -47,14 +53,15 @@ async def preflight(
     faults += [line for line in await asyncio.gather(*(_check(name, model) for name, model in asked.items())) if line]
     if repositories := [instance for instance in instances if instance.repo]:
         faults += await _repositories(repositories)
-        broken = await built(environments, repositories) if environments else {}
-        faults += [f"environment {name!r}: {error}" for name, error in broken.items()]
+        unfit, away = await homeless(environments, sandbox, repositories) if environments else ({}, {})
+        faults += dict.fromkeys([*away.values(), *(() if quarantining else unfit.values())])
     wanted = getattr(verifier, "images", _of_tests)
-    images = {image: None for instance in instances for image in sorted(wanted(instance))}
+    images = {image: None for one in instances if one.id not in unfit for image in sorted(wanted(one))}
     if images:
         faults += [line for line in [await _sandbox(sandbox, images)] if line]
     if faults:
         raise ConfigError("nothing was started:\n" + "\n".join(f"  {fault}" for fault in faults[:20]))
+    return unfit
 
 
 def rehearse(strategy: Strategy, ladder: Ladder, instance: Instance) -> None:
@@ -105,6 +112,25 @@ def refuse_unhealthy(instances: Sequence[Instance], unhealthy: Mapping[str, str]
         f"nothing was asked: {count} healthy: {reasons}. Mend the dataset or the rubric; "
         "`evalkit dataset check` shows each fault."
     )
+
+
+async def homeless(
+    environments: Environments, sandbox: Sandbox, instances: Iterable[Instance]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The instances whose tests have nothing to run in here, by id with the reason: by their fault, and by outages."""
+    everything = list(instances)
+    broken = await built(environments, everything)
+    unfit: dict[str, str] = {}
+    away: dict[str, str] = {}
+    for one in everything:
+        if one.repo is None:
+            continue
+        if error := broken.get(one.repo.environment):
+            kind = unfit if isinstance(error, ConfigError) else away
+            kind[one.id] = f"environment {one.repo.environment!r}: {error}"
+        elif why := await misplaced(one, await environments.built(one.repo.environment), sandbox):
+            unfit[one.id] = why
+    return unfit, away
 
 
 async def built(environments: Environments, instances: Iterable[Instance]) -> dict[str, EvalkitError]:

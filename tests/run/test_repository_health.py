@@ -1,18 +1,22 @@
 """Gold patches, tests that pass already, tests that go both ways: an instance with a repository is proven by name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 
 import pytest
 
 from evalkit.adapters.flaky_tests import FlakyTests
 from evalkit.adapters.health_cache import HealthCache
-from evalkit.core.errors import DatasetError, SandboxError
+from evalkit.core.environment import Built, Environment
+from evalkit.core.errors import ConfigError, DatasetError, GraderError, SandboxError
 from evalkit.core.failure import Failure
 from evalkit.core.repository_files import RepositoryFiles
 from evalkit.core.types import Dataset, Instance, Outcome, Repo, TestResult, Tests, Verdict
 from evalkit.run.health import check_all, examine, examine_all
-from evalkit.run.preflight import built, quarantine
+from evalkit.run.judging.channel import Trial
+from evalkit.run.judging.repository import RepositoryTests
+from evalkit.run.judging.repository.placed import OWN
+from evalkit.run.preflight import built, preflight, quarantine
 
 GOLD = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-old\n+new\n"
 REPO = Repo("o/r", "a" * 40, "here")
@@ -182,3 +186,68 @@ async def test_environments_are_built_once_each_and_all_that_cannot_be_are_told(
     instances = [instance(), instance(), instance(repo=Repo("o/r", "a" * 40, "there"))]
     assert {name: str(error) for name, error in (await built(environments, instances)).items()} == {"there": "no there"}
     assert environments.asked == ["here", "there"]
+
+
+@dataclass
+class Recipes:
+    """Environments by name: `own` is this machine's Python; `old` and `same` are images'."""
+
+    broken: type[Exception] = ConfigError
+
+    async def built(self, name):
+        if name == "broken":
+            raise self.broken("pip could not install its packages")
+        images = {"own": ("", "/venv/bin/python"), "old": ("python39", "python"), "same": ("python", "python")}
+        image, python = images[name]
+        version = {"old": "3.9", "same": OWN}.get(name, "")
+        return Built(Environment(name, ("python",), python=version, image=image), python, name)
+
+
+@dataclass
+class Places:
+    """A sandbox whose jobs get a container, or none."""
+
+    containers: bool
+
+    async def contains(self, image):
+        return self.containers
+
+    async def check(self, *images):
+        pass
+
+
+def _in(name, image=""):
+    return replace(instance(name, Repo("o/r", "a" * 40, name)), image=image)
+
+
+@pytest.mark.parametrize(
+    ("containers", "unfit"),
+    [
+        (False, {"old": f"needs the image 'python39', and its tests would run under this machine's Python {OWN}"}),
+        (True, {"own": "is built with this machine's Python, which a container has not"}),
+    ],
+)
+async def test_tests_are_never_run_under_another_python_than_their_packages_are_for(containers, unfit):
+    instances, sandbox = [_in("own"), _in("old"), _in("same")], Places(containers=containers)
+    given = ({}, sandbox, Running(), instances)
+    found = await preflight(*given, environments=Recipes(), quarantining=True)
+    assert list(found) == list(unfit)
+    assert all(why in found[name] for name, why in unfit.items())
+    with pytest.raises(ConfigError, match=next(iter(unfit.values()))):
+        await preflight(*given, environments=Recipes())
+    tests = RepositoryTests(sandbox, object(), Recipes())  # also where nobody looked before
+    for one in instances:
+        if one.id in unfit:
+            with pytest.raises(GraderError, match=unfit[one.id]):
+                await tests.verdict(Trial(one, one.tests, None, "n", None))
+
+
+async def test_a_wrong_recipe_quarantines_its_instances_and_an_outage_starts_nothing():
+    instances = [_in("own"), _in("broken")]
+    found = await preflight(
+        {}, Places(containers=False), Running(), instances, environments=Recipes(), quarantining=True
+    )
+    assert found == {"broken": "environment 'broken': pip could not install its packages"}
+    away = Recipes(SandboxError)
+    with pytest.raises(ConfigError, match="nothing was started:\n  environment 'broken': pip"):
+        await preflight({}, Places(containers=False), Running(), instances, environments=away, quarantining=True)

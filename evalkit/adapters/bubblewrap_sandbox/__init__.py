@@ -51,6 +51,10 @@ class BubblewrapSandbox(Limited):
                 "Install evalkit with its dependencies where other users may read it."
             )
 
+    async def contains(self, image: str) -> bool:  # noqa: ARG002  it has none
+        """Whether a job with this image gets a container."""
+        return False
+
     async def _refusal(self, tree: str) -> str:
         """Why there can be no overlay over trees of this disk and owner; empty if there can, as tried on this one."""
         key = _disk_and_owners(tree)

@@ -80,6 +80,10 @@ class DockerSandbox(Contained):
                 said = done.stderr.strip()[-300:] or f"exit code {done.exit_code} {done.stopped}".strip()
                 raise SandboxError(f"the image {name or self.image!r} cannot run {' '.join(argv)!r}: {said}")
 
+    async def contains(self, image: str) -> bool:  # noqa: ARG002  its own, where a job names none
+        """Whether a job with this image gets a container."""
+        return True
+
     async def lacks(self, image: str) -> str:
         """Why no job could run in this image here; empty if one could."""
         try:

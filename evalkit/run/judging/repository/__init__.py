@@ -9,6 +9,7 @@ from evalkit.core.types import Instance, Outcome, Verdict
 from evalkit.run.judging.channel import Trial
 from evalkit.run.judging.repository.judged import judge, seen
 from evalkit.run.judging.repository.laid import Laid, laid, to_parse
+from evalkit.run.judging.repository.placed import misplaced
 from evalkit.run.judging.repository.work import job
 
 __all__ = ["RepositoryTests", "to_parse"]
@@ -55,6 +56,8 @@ class RepositoryTests:
         if instance.repo is None or self.workspace is None or self.environments is None:
             raise GraderError(f"{self.covers(instance)}.")
         built = await self.environments.built(instance.repo.environment)
+        if why := await misplaced(instance, built, self.sandbox):
+            raise GraderError(f"{instance.id}: {why}.")
         prepared = laid(trial, built.environment)
         if prepared.refusal:
             return built.environment, prepared, Execution(0, "", "", 0.0)
