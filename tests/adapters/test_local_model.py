@@ -28,6 +28,7 @@ from evalkit.core.errors import (
 )
 from evalkit.core.ports import Generator, Reply
 from evalkit.core.types import Message, Prompt
+from tests.cache import USERS
 
 SMOL = "smollm2-135m"
 weights = pytest.mark.weights
@@ -37,7 +38,7 @@ weights = pytest.mark.weights
 def smol() -> Path:
     pytest.importorskip("xllamacpp", reason="the extra `local` is not installed")
     try:
-        return fetch(SMOL)
+        return fetch(SMOL, str(USERS))
     except InfrastructureError as error:
         pytest.skip(f"no weights and no way to fetch them: {error}")
 

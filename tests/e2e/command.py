@@ -22,7 +22,8 @@ class Home:
         keep = {
             name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "EVALKIT", "HYDRA"))
         }
-        return keep | {"EVALKIT_HOME": str(self.path), "OPENAI_API_KEY": SECRET, "COLUMNS": "160"} | more
+        ours = {"EVALKIT_HOME": str(self.path), "EVALKIT_CACHE": os.environ["EVALKIT_CACHE"], "COLUMNS": "160"}
+        return keep | ours | {"OPENAI_API_KEY": SECRET} | more
 
     def start(self, *args, **more):
         command = [sys.executable, "-m", "evalkit", *map(str, args)]

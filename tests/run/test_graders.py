@@ -18,6 +18,7 @@ from evalkit.core.errors import (
 from evalkit.core.rules.grader import Judge
 from evalkit.core.types import Instance
 from evalkit.run.world import RuleWorld
+from tests.cache import USERS
 
 KIND = "Is this reply kind? {candidate}"
 INSTANCE = Instance("i", "Greet me.", good=("Good morning!",))
@@ -162,7 +163,7 @@ async def test_a_real_model_grades():
     """The smallest model's opinion is worth little: what counts is that it is a vote, or said to be none."""
     pytest.importorskip("xllamacpp", reason="the extra `local` is not installed")
     try:
-        fetch("smollm2-135m")
+        fetch("smollm2-135m", str(USERS))
     except InfrastructureError as error:
         pytest.skip(f"no weights and no way to fetch them: {error}")
     local = LocalGenerator()
