@@ -47,16 +47,17 @@ def rows(path: Path) -> list[Row]:
 class Bench:
     """A home with the instances that are known to work here, and evalkit started in it."""
 
-    def __init__(self, home: Path, repos: Path, only: Sequence[str], overrides: Sequence[str]) -> None:
-        self.home, self.repos = home, repos
+    def __init__(self, home: Path, asked: argparse.Namespace) -> None:
+        self.home, self.repos = home, asked.repos.resolve()
         known = [row["instance_id"] for row in rows(DATA / "known_good.jsonl")]
-        wanted = [name for name in known if not only or any(word in name for word in only)]
+        wanted = [name for name in known if not asked.only or any(word in name for word in asked.only)]
+        wanted = [name for name in wanted if not any(word in name for word in asked.without)]
         there = {row["instance_id"]: row for row in rows(DATA / "instances.jsonl")}
         self.instances = [there[name] for name in wanted]
         self.path = home / "known.jsonl"
         _write(self.path, self.instances)
-        settings = [f"dataset.path={self.path}", f"dataset.repos={repos.resolve()}", "dataset.answer=unified_diff"]
-        self.settings = [*settings, *overrides]
+        settings = [f"dataset.path={self.path}", f"dataset.repos={self.repos}", "dataset.answer=unified_diff"]
+        self.settings = [*settings, *asked.overrides]
 
     def evalkit(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of evalkit's with the dataset's settings; what it says goes to our stderr."""
@@ -214,6 +215,7 @@ def main() -> int:
     parser.add_argument("--repos", type=Path, required=True, help="clones or bare mirrors of the repositories")
     parser.add_argument("--home", type=Path, help="keep runs here (else they are thrown away)")
     parser.add_argument("--only", nargs="+", default=[], help="instances whose id holds one of these words")
+    parser.add_argument("--without", nargs="+", default=[], help="not those whose id holds one of these")
     parser.add_argument("--count", type=int, default=20, help="instances that `speed` takes")
     parser.add_argument("overrides", nargs="*", help="settings of evalkit, e.g. limits.concurrency=2")
     asked = parser.parse_args()
@@ -222,7 +224,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as spare:
         home = asked.home or Path(spare)
         home.mkdir(parents=True, exist_ok=True)
-        bench = Bench(home.resolve(), asked.repos, asked.only, asked.overrides)
+        bench = Bench(home.resolve(), asked)
         if asked.what == "speed":
             return asyncio.run(_raced(bench, asked.count))
         return {"gold": gold, "answers": answers, "ramp": ramp}[asked.what](bench)
