@@ -152,9 +152,9 @@ class Triaging:
         """Add an attempt; its cause, empty where it was accepted."""
         gold = self._gold_of(instance) if instance else frozenset[str]()
         if gold:
-            self._located.update(
-                attempts=1, shown=gold <= set(attempt.prompt.files), edited=bool(gold & set(edited(attempt)))
-            )
+            shown, right = gold <= set(attempt.prompt.files), bool(gold & set(edited(attempt)))
+            # As numbers: an empty Counter would keep True as it is.
+            self._located.update(attempts=1, shown=int(shown), edited=int(right))
         if attempt.verdict.accepted:
             return ""
         name = cause(instance, attempt, gold) if instance else str(attempt.verdict.failure or REJECTED)

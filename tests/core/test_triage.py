@@ -1,6 +1,6 @@
 """What went wrong, sorted by cause, and where it points."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 
@@ -94,3 +94,10 @@ def test_the_table_survives_what_a_finding_may_hold():
     triaging.climbed(climb(tried(edits=["a.py"], said="a | b\nsecond line")))
     line = markdown(triaging.found).splitlines()[2]
     assert "t attempt 1: a \\| b second line" in line
+
+
+def test_a_single_attempt_is_counted_in_numbers_as_many_are():
+    triaging = Triaging([TASK])
+    triaging.climbed(climb(tried(edits=["b.py"])))
+    assert astuple(triaging.found.located) == (1, 1, 0)
+    assert {type(number) for number in astuple(triaging.found.located)} == {int}  # True is no number in a summary.json
