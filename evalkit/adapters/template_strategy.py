@@ -1,7 +1,7 @@
 """Prompts from Jinja2 templates: task, context, and what the earlier attempts got wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +13,11 @@ from evalkit.core.answer import candidate, form
 from evalkit.core.budget import Context, choose
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import Feedback, tell
-from evalkit.core.ladder import Step
+from evalkit.core.ladder import Rung, Step
 from evalkit.core.skills import Skills, Skillset
 from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt
+
+CERTAIN = 0.8  # of a window: small models' tokenizers were seen to take 1.22 tokens for one that is counted (cl100k)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class Shown:
 
 def _shown(instance: Instance) -> Shown:
     return Shown(**{one.name: getattr(instance, one.name) for one in fields(Shown)})
+
+
+def _left(rung: Rung, taken: int) -> Rung:
+    """The rung with the window that is left for files where the rest of the prompt takes so many tokens."""
+    if rung.context_tokens is None:
+        return rung
+    window = int((rung.context_tokens - rung.max_tokens) * CERTAIN)
+    return replace(rung, context_tokens=rung.max_tokens + max(0, window - taken))
 
 
 @dataclass
@@ -73,12 +83,17 @@ class TemplateStrategy:
     def prompt(self, instance: Instance, history: Sequence[Attempt], epoch: int, step: Step) -> Prompt:
         """The messages of this attempt. Raises ConfigError where a template does not fit."""
         told = tell(self.feedback, history, self.count_tokens)
-        chosen = choose(self.context, instance, step.settings, self.count_tokens)
         skills = self.skills.choose(instance, self.count_tokens)
         asked = [attempt for attempt in history if not attempt.skipped]
+        previous = asked[-1].candidate.text if asked else ""
+        besides = [instance.prompt, self.system, self.user, form(instance.answer)]
+        besides += [*(skill.text for skill in skills.skills), *told.lines]
+        besides += [previous] if "previous" in self.user + self.system else []
+        taken = sum(self.count_tokens(text) for text in besides) if step.settings.context_tokens else 0
+        chosen = choose(self.context, instance, _left(step.settings, taken), self.count_tokens)
         names = {
             "instance": _shown(instance),
-            "form": form(instance.answer, instance.files),
+            "form": form(instance.answer, [file.path for file in chosen.files] or instance.files),  # an edit's example
             "files": chosen.files,
             "skills": skills.skills,
             "feedback": told.lines,
@@ -86,7 +101,7 @@ class TemplateStrategy:
             "hint": told.hint,
             "tried": told.tried,
             "stuck": told.stuck,
-            "previous": asked[-1].candidate.text if asked else "",
+            "previous": previous,
             "attempt": len(asked) + 1,
             "rung": step.rung,
         }

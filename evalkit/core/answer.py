@@ -88,7 +88,7 @@ KNOWN = "text, json, code:LANGUAGE, completion:LANGUAGE, search_replace, unified
 def form(answer: str, files: Iterable[str] = ()) -> str:
     """The sentence that tells the model how to hand in its answer. Raises ValueError on an unknown `answer`.
 
-    `files` are the instance's paths, of which the example of an edit takes the first.
+    `files` are paths, the best first: the example of an edit takes the first.
     """
     kind, _, language = answer.partition(":")
     if kind not in FORMS or (kind in ("code", "completion")) != bool(language):

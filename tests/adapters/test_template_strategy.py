@@ -48,6 +48,23 @@ def test_every_strategy_hands_on_what_was_wrong(name):
     assert ("answer\n```" in shown) is (name == "revise")
 
 
+def test_the_example_of_an_edit_names_a_file_that_is_shown():
+    files = {"README.md": "Sums.\n", "shop/sums.py": "def total(numbers):\n    return 0\n"}
+    task = Instance("t", "The total is wrong.", answer="search_replace", files=files)
+    shown = text(made("repair", context=Context("keyword", tokens=60)).prompt(task, [], 1, STEP))
+    assert "README.md\n<<<" not in shown
+    assert "shop/sums.py\n<<<<<<< SEARCH" in shown
+
+
+@pytest.mark.parametrize("problem", ["Short.", "long " * 300])
+def test_files_leave_room_in_the_window_for_all_else_that_is_asked(problem):
+    task = Instance("t", problem, answer="search_replace", files={"a.py": "a = 1\n" * 2000})
+    step = Step("small", 2, 1, Rung("scripted/x", context_tokens=1000, max_tokens=200))
+    prompt = made("repair", context=Context(tokens=5000)).prompt(task, HISTORY, 1, step)
+    assert sum(words(message.content) for message in prompt.messages) <= 1000 - 200
+    assert "a = 1" in text(prompt)
+
+
 def test_only_revise_quotes_the_previous_answer():
     assert "Your previous answer:" in text(made("revise").prompt(TASK, HISTORY, 1, STEP))
     assert "Your previous answer:" not in text(made("direct").prompt(TASK, HISTORY, 1, STEP))
