@@ -117,7 +117,7 @@ class _Filling:
             return outline(pick, text, room, self._count)
         if self._ground.context.cut == "head" or self._ground.context.kind == "head":
             return head(pick.path, text, room, self._count)
-        named_lines = {one.path: one.lines for one in named(self._ground)}.get(pick.path, ())
+        named_lines = {one.pick.path: one.pick.lines for one in named(self._ground)}.get(pick.path, ())
         pick = Pick(pick.path, tuple(dict.fromkeys((*pick.lines, *named_lines))))
         return parts(pick, text, room, self._count, ranking(self._ground, self._ground.first, "first").weights)
 

@@ -56,6 +56,8 @@ def paths(prompt, tokens=150, **context):
         ("traceback", "shop.money.Price.rounded is off by one", "shop/money.py"),
         ("traceback", "`redeem_voucher` should check its code", "shop/voucher.py"),
         ("traceback", r"Error in C:\work\shop\basket.py", "shop/basket.py"),
+        ("combined", "The total price of a basket: see shop/money.py:3", "shop/money.py"),
+        ("combined", "Basket items\nThe total price of a basket is wrong.", "shop/basket.py"),
         ("signatures", "in_stock is wrong", "shop/stock.py"),
     ],
 )

@@ -17,9 +17,13 @@ FILLER = 0  # stands for all words that the problem does not have
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Paths, best first, and what each word of the problem says (its inverse document frequency)."""
+    """Paths, best first, with scores (1: the best one's), and what each word of the problem says.
+
+    A word's weight is its inverse document frequency.
+    """
 
     paths: tuple[str, ...]
+    scores: tuple[float, ...]
     weights: Mapping[str, float]
 
 
@@ -44,7 +48,7 @@ def asked(prompt: str) -> Counter[str]:
 def _rank(ground: Ground, paths: Sequence[str]) -> Ranking:
     query = asked(ground.instance.prompt)
     if not query or not paths:
-        return Ranking(tuple(paths), {})
+        return Ranking(tuple(paths), (0.0,) * len(paths), {})
     import numpy as np  # noqa: PLC0415  both take 0.6 s that runs without a repository need not pay
     from bm25s import BM25  # noqa: PLC0415
 
@@ -57,14 +61,15 @@ def _rank(ground: Ground, paths: Sequence[str]) -> Ranking:
         counted = bag(content(ground.files, path), lambda path=path: ground.text(path))  # type: ignore[misc]
         documents.append(_document(counted, path, wanted, numbers, places))
     if not any(documents):
-        return Ranking(tuple(paths), {})
+        return Ranking(tuple(paths), (0.0,) * len(paths), {})
     index = BM25(k1=K1, b=B, method="lucene", backend="numpy")
     index.index((documents, {**wanted, "": FILLER}), show_progress=False)
     scores = index.get_scores_from_ids([at for word, at in wanted.items() for _ in range(query[word])])
     order = sorted(range(len(paths)), key=lambda at: (-float(scores[at]), paths[at]))
     having = Counter(at for document in documents for at in set(document))
     weights = {word: float(np.log(1 + len(paths) / (1 + having[at]))) for word, at in wanted.items()}
-    return Ranking(tuple(paths[at] for at in order), weights)
+    best = float(scores[order[0]]) or 1.0
+    return Ranking(tuple(paths[at] for at in order), tuple(float(scores[at]) / best for at in order), weights)
 
 
 def _document(counted: Bag, path: str, wanted: Mapping[str, int], numbers: object, places: Sequence[int]) -> list[int]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-SOURCES = ("head", "keyword", "traceback", "imports", "signatures", "tests", "oracle_files")
+SOURCES = ("head", "keyword", "traceback", "combined", "imports", "signatures", "tests", "oracle_files")
 KINDS = ("none", "files", "sources", *SOURCES)
 CUTS = ("parts", "head")
 INCLUDE = (
@@ -39,9 +39,10 @@ class Context:
     """What of an instance's files goes into the prompt, `tokens` in all.
 
     `kind`: `none`; `files` (the instance's own files, in order, whole lines from the top of each); one of the
-    sources `head`, `keyword`, `traceback`, `imports`, `signatures`, `tests`, `oracle_files`; or `sources`: several of
-    them as `sources` lists them, by name or as `{kind: keyword, share: 0.5}`. A file is shown once, where the first
-    source put it. What shares left over goes to the sources again, in order.
+    sources `head`, `keyword`, `traceback`, `combined` (these two in one ranking), `imports`, `signatures`, `tests`,
+    `oracle_files`; or `sources`: several of them as `sources` lists them, by name or as
+    `{kind: keyword, share: 0.5}`. A file is shown once, where the first source put it. What shares left over goes to
+    the sources again, in order.
 
     `tokens` are counted approximately (cl100k); a rung with `context_tokens` takes less where its window, less its
     `max_tokens`, is smaller. `cut`: a file that is too big gives the `parts` that matter to the problem (whole

@@ -10,6 +10,7 @@ from evalkit.core.context.named import named
 from evalkit.core.context.picks import Pick
 from evalkit.core.context.ranking import ranking
 
+DEMOTED = 0.25  # what is left of its worth where the problem names a test or document
 SEEDS = 5  # files chosen before whose neighbours are looked for
 _OLD = re.compile(r"^--- (?:a/)?([^\t\n]+)", re.MULTILINE)
 _HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? ", re.MULTILINE)
@@ -33,7 +34,19 @@ def _keyword(ground: Ground, _: Sequence[str]) -> Iterator[Pick]:
 
 def _traceback(ground: Ground, _: Sequence[str]) -> Iterator[Pick]:
     """The files that the problem names."""
-    return iter(named(ground))
+    return (one.pick for one in named(ground))
+
+
+def _combined(ground: Ground, _: Sequence[str]) -> Iterator[Pick]:
+    """Keyword and traceback as one ranking: a file's score by its words, and what its being named is worth."""
+    ranked = ranking(ground, ground.first, "first")
+    worth = dict(zip(ranked.paths, ranked.scores, strict=True))
+    for one in named(ground):
+        path = one.pick.path
+        worth[path] = worth[path] + one.worth if path in worth else DEMOTED * one.worth
+    lines = {one.pick.path: one.pick for one in named(ground)}
+    yield from (lines.get(path, Pick(path)) for path in sorted(worth, key=lambda path: (-worth[path], path)))
+    yield from (Pick(path) for path in ranking(ground, ground.last, "last").paths if path not in worth)
 
 
 def _imports(ground: Ground, before: Sequence[str]) -> Iterator[Pick]:
@@ -69,8 +82,8 @@ def _imported(ground: Ground, path: str) -> set[str]:
 
 def _signatures(ground: Ground, _: Sequence[str]) -> Iterator[Pick]:
     """Outlines: of the files that the problem names, then of those that match its words."""
-    chosen = chain(named(ground), (Pick(path) for path in ranking(ground, ground.first, "first").paths))
-    return (Pick(path, outline=True) for path in dict.fromkeys(pick.path for pick in chosen))
+    chosen = chain((one.pick.path for one in named(ground)), ranking(ground, ground.first, "first").paths)
+    return (Pick(path, outline=True) for path in dict.fromkeys(chosen))
 
 
 def _tests(ground: Ground, before: Sequence[str]) -> Iterator[Pick]:
@@ -105,6 +118,7 @@ _SOURCES: Mapping[str, Callable[[Ground, Sequence[str]], Iterator[Pick]]] = {
     "head": _head,
     "keyword": _keyword,
     "traceback": _traceback,
+    "combined": _combined,
     "imports": _imports,
     "signatures": _signatures,
     "tests": _tests,
