@@ -211,6 +211,7 @@ class Session:
             "evalkit.version": __version__,
             "evalkit.commit": commit(),
             **sandbox_tags(wired),
+            **flaky_tags(wired),
         }
         return {**tags, **self._tags}
 
@@ -246,7 +247,9 @@ def sandbox_tags(wired: Wired) -> dict[str, str]:
         return {"evalkit.sandbox": "unconfined"}
     chosen = getattr(wired.sandbox, "chosen", wired.choices.get("sandbox", ""))
     fallback = getattr(wired.sandbox, "fallback", "")
-    return {"evalkit.sandbox": chosen, **({"evalkit.sandbox_fallback": fallback} if fallback else {})}
+    placed = ", ".join(f"{image}: {where}" for image, where in getattr(wired.sandbox, "placed", {}).items())
+    told = {"evalkit.sandbox_images": placed, "evalkit.sandbox_fallback": fallback}
+    return {"evalkit.sandbox": chosen, **{name: text for name, text in told.items() if text}}
 
 
 def sandbox_lines(wired: Wired) -> list[str]:
@@ -258,6 +261,12 @@ def sandbox_lines(wired: Wired) -> list[str]:
         return [f"sandbox: {fallback}"] if fallback else []
     why = " instead of docker: " if "no image" in fallback else "; " if fallback else ""
     return [f"sandbox: {chosen}{why}{fallback}"]
+
+
+def flaky_tags(wired: Wired) -> dict[str, str]:
+    """The number of the same, where there are any."""
+    found = sum(map(len, wired.flaky.of(wired.instances).values()))
+    return {"evalkit.flaky_excluded": str(found)} if found else {}
 
 
 def flaky_lines(wired: Wired) -> list[str]:

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from evalkit.core.errors import ConfigError
 
-CHOSEN, FALLBACK = "evalkit.sandbox", "evalkit.sandbox_fallback"
+CHOSEN, IMAGES, FALLBACK = "evalkit.sandbox", "evalkit.sandbox_images", "evalkit.sandbox_fallback"
 
 
 def refuse_another_sandbox(folders: Iterable[Path], tags: Mapping[str, str]) -> None:
     """Compare what candidates are run in now with what the folders' verdicts were found in.
 
+    Folders of a ramp's other phases may have other images; those that both have must be where they were.
     Raises ConfigError with both ways out.
     """
-    now = tags[CHOSEN]
     for folder in folders:
-        was = _chosen(folder)
-        if was and was != now and _has_verdicts(folder):
+        was, now = _moved(_tags(folder), tags)
+        if was != now and _has_verdicts(folder):
             why = f", since {tags[FALLBACK]}" if FALLBACK in tags else ""
             raise ConfigError(
                 f"{folder}: its verdicts so far were found in {was}, and now it would be {now}{why}. Make {was} "
@@ -29,12 +29,30 @@ def refuse_another_sandbox(folders: Iterable[Path], tags: Mapping[str, str]) -> 
             )
 
 
-def _chosen(folder: Path) -> str:
-    """The tag of an earlier session; empty where there was none."""
+def _moved(was: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, str]:
+    """What it was and is, where that matters; twice the same where it does not."""
+    before, after = _images(was), _images(now)
+    for image in before.keys() & after.keys():
+        if before[image] != after[image]:
+            return before[image], after[image]
+    chosen = was.get(CHOSEN, now[CHOSEN])
+    if set(chosen.split("+")) & set(now[CHOSEN].split("+")) or (before and after):
+        return "", ""
+    return chosen, now[CHOSEN]
+
+
+def _images(tags: Mapping[str, str]) -> dict[str, str]:
+    """Where jobs with each image were run."""
+    pairs = (one.rpartition(": ") for one in tags.get(IMAGES, "").split(", ") if one)
+    return {image: where for image, _, where in pairs}
+
+
+def _tags(folder: Path) -> dict[str, str]:
+    """The tags of an earlier session; none where there was none."""
     try:
-        return str(json.loads((folder / "record.json").read_text(encoding="utf-8"))["tags"].get(CHOSEN, ""))
+        return dict(json.loads((folder / "record.json").read_text(encoding="utf-8"))["tags"])
     except (OSError, ValueError, KeyError):
-        return ""
+        return {}
 
 
 def _has_verdicts(folder: Path) -> bool:

@@ -39,7 +39,7 @@ class AutoSandbox(Contained):
         super().__post_init__()
         self._plain = self.sandboxes["bubblewrap"](**self._given(Limited))
         self._docker, self._lacking, self._asking = None, {}, Lock()
-        self._used: dict[str, None] = {}
+        self._used: dict[str, str] = {}  # the sandbox by image
 
     @property
     def confined(self) -> bool:
@@ -49,7 +49,12 @@ class AutoSandbox(Contained):
     @property
     def chosen(self) -> str:
         """What jobs have been given, or will be as far as `check` was told: bubblewrap, docker, or both."""
-        return "+".join(sorted(self._used)) or "bubblewrap"
+        return "+".join(sorted(set(self._used.values()))) or "bubblewrap"
+
+    @property
+    def placed(self) -> dict[str, str]:
+        """The images that jobs have asked for, or will, with the sandbox that each is given."""
+        return {image: where for image, where in sorted(self._used.items()) if image}
 
     @property
     def fallback(self) -> str:
@@ -72,7 +77,7 @@ class AutoSandbox(Contained):
 
     async def contains(self, image: str) -> bool:
         """Whether a job with this image gets a container."""
-        return await self._sandbox(image) is not self._plain
+        return await self._found(image) is not self._plain
 
     async def close(self) -> None:
         """Let go of what was started; again changes nothing."""
@@ -80,13 +85,17 @@ class AutoSandbox(Contained):
             await self._docker.close()
 
     async def _sandbox(self, image: str) -> Sandbox:
+        found = await self._found(image)
+        self._used[image] = "bubblewrap" if found is self._plain else "docker"
+        return found
+
+    async def _found(self, image: str) -> Sandbox:
         if image and image not in self._lacking:
             async with self._asking:
                 if image not in self._lacking:
                     self._docker = self._docker or self.sandboxes["docker"](**self._given(Contained))
                     self._lacking[image] = await self._docker.lacks(image)
         usable = bool(image) and not self._lacking[image]
-        self._used["docker" if usable else "bubblewrap"] = None
         return self._docker if usable and self._docker is not None else self._plain
 
     def _given(self, kind: type) -> dict[str, Any]:

@@ -95,6 +95,14 @@ async def test_the_engine_is_asked_once_for_an_image_and_what_was_chosen_stays()
     assert made["docker"].asked == ["rust"]
 
 
+async def test_who_only_asks_where_a_job_would_go_chooses_nothing():
+    sandbox, _ = auto(without={"none": "not built"})
+    assert [await sandbox.contains(image) for image in ("", "rust", "none")] == [False, True, False]
+    assert sandbox.placed == {}
+    await sandbox.check("", "rust", "none")
+    assert sandbox.placed == {"none": "bubblewrap", "rust": "docker"}
+
+
 async def test_an_engine_that_goes_away_later_is_an_outage_and_no_change_of_sandbox():
     sandbox, made = auto()
     await sandbox.check("rust")
