@@ -156,18 +156,25 @@ class Wired:
 
     @cached_property
     def judging(self) -> tuple[Rubric, ...]:
-        """The rubrics that this run's instances are judged by: none where the verifier knows no rubrics."""
+        """The rubrics that this run's instances are judged by."""
+        return self._rubrics_of(self.instances)
+
+    def _rubrics_of(self, instances: Sequence[Instance]) -> tuple[Rubric, ...]:
+        """None where the verifier knows no rubrics."""
         verifier = target(self.config["verifier"], "verifier")
         if not any(field.name == "rubrics" for field in fields(verifier)):
             return ()
-        own = {id(one.rubric): one.rubric for one in self.instances if one.rubric}  # thousands share a few
+        own = {id(one.rubric): one.rubric for one in instances if one.rubric}  # thousands share a few
         return (*own.values(), *([self.shared_rubric] if self.shared_rubric else []))
 
     @cached_property
     def images(self) -> frozenset[str]:
         """What judging asks of a sandbox with images, by the sampled instances and by rules."""
-        ruled = {getattr(check, "image", "") for check in effects(self.judging)}
-        return frozenset({self._image(one) for one in self.instances} | ruled) - {""}
+        return self._images_of(self.instances)
+
+    def _images_of(self, instances: Sequence[Instance]) -> frozenset[str]:
+        ruled = {getattr(check, "image", "") for check in effects(self._rubrics_of(instances))}
+        return frozenset({self._image(one) for one in instances} | ruled) - {""}
 
     def _image(self, instance: Instance) -> str:
         """What an instance asks for itself, else the recipe that its tests run in."""
@@ -180,13 +187,16 @@ class Wired:
 
     @cached_property
     def recipes(self) -> dict[str, str]:
-        """Digests of the images' recipes, by name, where the sandbox has images: another recipe, other verdicts."""
+        """Digests of the images' recipes, by name, where the sandbox has images: another recipe, other verdicts.
+
+        Of the whole dataset: a ramp's phases are of one family, whatever each of them samples.
+        """
         from evalkit.adapters.docker_sandbox import recipe  # noqa: PLC0415  for runs that need it only
 
         node = self.config["sandbox"]
         if "image" not in node and node.get("_target_") != AUTO:
             return {}
-        names = self.images | ({str(node["image"])} if node.get("image") else set())
+        names = self._images_of(self.dataset.instances) | ({str(node["image"])} if node.get("image") else set())
         found = {name: recipe.find(name, Places()) for name in sorted(names)}
         return {name: one.digest for name, one in found.items() if one is not None}
 
@@ -313,7 +323,7 @@ class Wired:
     def _sandbox_of_verdicts(self) -> dict[str, Any]:
         """What of the sandbox decides a verdict: where no instance asks for an image, auto is bubblewrap."""
         node = {key: value for key, value in self.config["sandbox"].items() if key not in SCHEDULING}
-        if node.get("_target_") != AUTO or self.images or any(map(self._image, self.dataset.instances)):
+        if node.get("_target_") != AUTO or self._images_of(self.dataset.instances):
             return node
         return {**{key: value for key, value in node.items() if key != "cpus"}, "_target_": BUBBLEWRAP}
 
@@ -354,8 +364,9 @@ class Wired:
         return [self._recorded(rung.model) for rung in self.rungs.values()]
 
     def recorded_grades(self) -> list[str]:
-        """The same of scripted and replayed graders."""
-        models = {check.model for check in effects(self.judging) if isinstance(check, Judge)}
+        """The same of scripted and replayed graders, of the whole dataset (see `recipes`)."""
+        judging = self._rubrics_of(self.dataset.instances)
+        models = {check.model for check in effects(judging) if isinstance(check, Judge)}
         return [digest for model in sorted(models) if (digest := self._recorded(model))]
 
     def _recorded(self, model: str) -> str:

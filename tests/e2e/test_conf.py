@@ -2,11 +2,12 @@
 
 import dataclasses
 import itertools
+import json
 
 import pytest
 import yaml
 
-from evalkit.cli.execute import judged_by
+from evalkit.cli.execute import flaky_tags, judged_by
 from evalkit.cli.hydra_app import composed, groups, launch, options, sweep_names
 from evalkit.core.errors import ConfigError, SandboxError
 from evalkit.places import installed
@@ -174,6 +175,28 @@ def test_the_recipe_of_an_image_names_the_run_where_the_sandbox_has_images(tmp_p
         keys["docker"].add(wired("sandbox=docker", "sandbox.image=mine").key)
         keys["bubblewrap"].add(wired("sandbox=bubblewrap").key)
     assert {name: len(found) for name, found in keys.items()} == {"docker": 2, "bubblewrap": 1}
+
+
+def test_phases_of_a_ramp_are_of_one_family_whichever_images_their_instances_ask_for(tmp_path):
+    tests = {"kind": "cases", "call": "f", "cases": [{"args": [1], "returns": 2}]}
+    rows = [{"id": "plain", "prompt": "?", "answer": "code:python", "tests": tests}]
+    rows.append({**rows[0], "id": "contained", "image": "rust"})
+    (tmp_path / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    whole = wired("dataset=jsonl", f"dataset.path={tmp_path}/tasks.jsonl", "sandbox=auto")
+    phases = [dataclasses.replace(whole, only=only) for only in (("plain",), ("plain", "contained"))]
+    assert [sorted(phase.images) for phase in phases] == [[], ["rust"]]
+    assert len({phase.family for phase in (whole, *phases)}) == 1
+    assert len({judged_by(phase) for phase in phases}) == 1
+
+
+def test_tests_that_are_left_out_as_flaky_are_counted_in_a_tag(tmp_path):
+    row = {"id": "one", "prompt": "?", "answer": "code:python", "tests": {"kind": "cases", "call": "f", "cases": []}}
+    row["tests"]["cases"] = [{"args": [1], "returns": 2}]
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(row) + "\n")
+    given = ("dataset=jsonl", f"dataset.path={tmp_path}/tasks.jsonl")
+    before = wired(*given)
+    before.flaky.note(before.instances[0], {"test_a": "passed in 2 of 3", "test_b": "passed in 1 of 3"})
+    assert (flaky_tags(before), flaky_tags(wired("dataset=starter"))) == ({"evalkit.flaky_excluded": "2"}, {})
 
 
 async def test_health_that_was_found_without_an_instance_s_image_is_not_remembered_for_the_image():
