@@ -1,18 +1,21 @@
 """evalkit doctor: is everything that this config needs there? One line each, with the mend.
 
-`evalkit doctor --clean` removes the containers that killed runs have left behind, and nothing else.
+`evalkit doctor --clean` removes the containers that killed runs have left behind, and what of the cache nobody uses.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from evalkit.adapters.no_tracker import NoTracker
 from evalkit.cli.execute import sandbox_lines
 from evalkit.cli.hydra_app import Composed, launch
 from evalkit.cli.tables import counted
 from evalkit.core.errors import ConfigError, EvalkitError
-from evalkit.places import mlruns
+from evalkit.places import cache, mlruns
 from evalkit.settings import read
 from evalkit.wiring import Wired
 
@@ -21,9 +24,12 @@ HELP = """evalkit doctor [OVERRIDE…]: is everything that this config needs the
 It looks at the dataset, each rung's model and key, the sandbox and the tracking store, and spends nothing. The
 overrides are those of `evalkit run`, whose --help lists groups and settings. Exit code 0 if all is well, else 2.
 
-  --clean   remove the containers that a killed run left behind, and end
+  --clean [DAYS]   remove the containers that a killed run left behind, and trees and environments in the cache that
+                   no run has used for so many days (30); say what the rest takes, and end
 
 example: evalkit doctor ladder=local dataset=starter"""
+
+UNUSED_DAYS = "30"
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,37 @@ def job(composed: Composed) -> int:
 def _clean(rest: Sequence[str]) -> int:
     from evalkit.adapters.docker_sandbox import clean  # noqa: PLC0415  loads the docker SDK
 
-    if rest:
-        raise ConfigError(f"--clean stands alone: it looks at no config, and {' '.join(rest)!r} was given with it")
+    days, *more = rest or [UNUSED_DAYS]
+    if more or not days.isdecimal() or int(days) == 0:
+        raise ConfigError(
+            f"--clean takes a number of days, 1 at least, and looks at no config; {' '.join(rest)!r} was given with it"
+        )
+    for line in _forgotten(int(days)):  # before the engine is asked: there may be none
+        print(line)
     print(f"removed {clean()} containers of runs that are gone")
     return 0
+
+
+def _forgotten(days: int) -> Iterator[str]:
+    """Remove what the cache has not been asked for so long, and say what is left."""
+    from evalkit.adapters.environments import environments, forget_environments  # noqa: PLC0415  pip's metadata
+    from evalkit.adapters.git_workspace import forget_trees, trees  # noqa: PLC0415  as above
+
+    before = time.time_ns() - days * 86_400 * 10**9
+    for what, listed, forget in (
+        ("trees", trees, forget_trees),
+        ("environments", environments, forget_environments),
+    ):
+        gone = forget(cache(), before)
+        left = listed(cache())
+        size = sum(map(_megabytes, left))
+        yield f"removed {len(gone)} {what} that were unused for {days} days; {len(left)} are left, {size:.0f} MB"
+
+
+def _megabytes(folder: Path) -> float:
+    """What a folder takes on the disk."""
+    found = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
+    return sum(path.lstat().st_blocks * 512 for path in found if path.is_symlink() or path.exists()) / 1e6
 
 
 async def _all(checks: Sequence[Check]) -> int:

@@ -1,14 +1,18 @@
 """Recipes become environments: read with all their faults, built once, whole or not at all."""
 
 import asyncio
+import io
+import os
 import subprocess
 import sys
+import tarfile
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from evalkit.adapters.environments import RecipeEnvironments
+from evalkit.adapters.environments import RecipeEnvironments, forget_environments
 from evalkit.adapters.environments.inheriting import merged
 from evalkit.core.errors import ConfigError, SandboxError
 from evalkit.places import Places, installed
@@ -197,6 +201,32 @@ async def test_a_package_that_cannot_be_had_is_named_and_nothing_is_kept(tmp_pat
     with pytest.raises((ConfigError, SandboxError), match=r"shop: pip could not install .*shoop==9"):
         await made.built("shop")
     assert not list_of_done(tmp_path)
+
+
+async def test_a_package_that_cannot_be_built_is_the_recipes_fault_and_no_outage(tmp_path, index):
+    parts = {
+        "PKG-INFO": "Metadata-Version: 2.1\nName: hard\nVersion: 1.0\n",
+        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['.']\n",
+        "own.py": "raise SystemExit('no compiler')\n",
+    }
+    with tarfile.open(tmp_path / "wheels" / "hard-1.0.tar.gz", "w:gz") as archive:
+        for name, text in parts.items():
+            entry = tarfile.TarInfo(f"hard-1.0/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    with pytest.raises(ConfigError, match="no compiler"):
+        await environments({"hard": {"test": ["python"], "packages": ["hard"]}}, tmp_path).built("hard")
+
+
+async def test_environments_that_nobody_asked_for_long_are_forgotten_and_built_again(tmp_path, index):
+    recipes = {name: {"test": ["python"], "packages": ["shop"], "site": {"x.py": name}} for name in ("old", "new")}
+    old, new = [await environments(recipes, tmp_path).built(name) for name in recipes]
+    for built in (old, new):
+        os.utime(Path(*built.mounts, "done"), (0, 0))
+    await environments(recipes, tmp_path).built("new")  # asked for, and not built again
+    assert forget_environments(tmp_path, time.time_ns() - 10**12) == [Path(*old.mounts)]
+    assert [path.parent for path in list_of_done(tmp_path)] == [Path(*new.mounts)]
+    assert says(await environments(recipes, tmp_path).built("old"), "import shop; print(shop.price)", tmp_path) == "7"
 
 
 async def test_packages_for_another_python_bring_what_only_that_one_needs(tmp_path, index):

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.adapters.git_workspace import GitWorkspace
+from evalkit.adapters.git_workspace import GitWorkspace, forget_trees, trees
 from evalkit.core.errors import DatasetError, SandboxError
 from evalkit.core.types import Repo
 from evalkit.places import Places
@@ -268,7 +269,7 @@ async def test_a_tree_that_somebody_touched_is_laid_out_anew(spoil, then, worksp
 
 HOLDER = """
 import sys
-from evalkit.adapters.git_workspace import GitWorkspace
+from evalkit.adapters.git_workspace import GitWorkspace, forget_trees, trees
 from evalkit.core.types import Repo
 from evalkit.places import Places
 origin, cache, commit = sys.argv[1:]
@@ -383,3 +384,17 @@ async def test_repositories_with_sha256_work_alike(tmp_path):
         async with workspace.tree(at(path, "one")) as folder:
             assert content(folder) == {"a.py": b"A = 1\n"}
         assert dict(workspace.files(at(path, "one"))) == {"a.py": "A = 1\n"}
+
+
+async def test_trees_that_nobody_used_for_long_are_forgotten_and_those_in_use_are_not(origin, tmp_path):
+    with opened(str(origin), tmp_path) as workspace:
+        async with workspace.tree(at(origin, "one")) as held:
+            async with workspace.tree(at(origin, "two")) as old:
+                pass
+            assert forget_trees(tmp_path, 1) == []  # used since 1970
+            assert forget_trees(tmp_path, time.time_ns()) == [Path(old)]
+            assert trees(tmp_path) == [Path(held)]
+            assert (Path(held, "pkg/core.py").is_file(), Path(old).exists()) == (True, False)
+        async with workspace.tree(at(origin, "two")) as again:
+            assert Path(again, "pkg/core.py").read_text() == "VALUE = 2\n"
+    assert forget_trees(tmp_path / "none", time.time_ns()) == []

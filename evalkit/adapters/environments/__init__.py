@@ -9,12 +9,14 @@ from pathlib import Path
 
 from evalkit.adapters.environments.building import Place, place
 from evalkit.adapters.environments.reading import Finds, Recipes, read
+from evalkit.adapters.environments.tidying import FOLDER, environments, forget_environments
 from evalkit.core.environment import Built, Environment
 from evalkit.core.errors import ConfigError
 
-__all__ = ["RecipeEnvironments"]
+__all__ = ["RecipeEnvironments", "environments", "forget_environments"]
 
-FOLDER = "environments"
+
+SHOWN = 8
 
 
 @dataclass
@@ -40,7 +42,10 @@ class RecipeEnvironments:
         if name in self.known:
             return self.known[name]
         near = get_close_matches(name, self.known, 3, 0.7)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(self.known)}."
+        others = ", ".join(list(self.known)[:SHOWN]) + (
+            f" and {len(self.known) - SHOWN} more" * (len(self.known) > SHOWN)
+        )
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {others}."
         raise ConfigError(f"no recipe for the environment {name!r}; {hint}")
 
     async def built(self, name: str) -> Built:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +47,11 @@ class Place:
 
     def build(self, say: Say) -> None:
         """Make what is missing; `say` gets a line before and after."""
-        if self.empty or (self.folder / DONE).is_file():
+        if self.empty:
+            return
+        if (self.folder / DONE).is_file():
+            with suppress(OSError):  # another user's; its time says when it was last used
+                os.utime(self.folder / DONE)
             return
         name, began = self.recipe.name, time.monotonic()
         try:

@@ -13,6 +13,7 @@ from evalkit.core.errors import ConfigError, SandboxError
 
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 MISREAD = ("No matching distribution", "Invalid requirement", "ResolutionImpossible", "Cannot install ")
+UNBUILT = ("subprocess-exited-with-error", "metadata-generation-failed", "Failed building", "Failed to build")
 AWAY = ("connection broken", "Temporary failure", "Network is unreachable", "Max retries", "timed out", "ProxyError")
 TAIL = 12  # lines
 
@@ -57,7 +58,7 @@ def _pip(command: Sequence[str], recipe: Environment, also: Sequence[str] = ()) 
     if "No module named pip" in said:
         raise ConfigError("environments are built with pip, which is not installed here: pip install 'pip>=23'")
     faults = [line.strip() for line in said.splitlines() if line.lstrip().startswith(("ERROR", "error:"))]
-    kind = ConfigError if any(map(said.count, MISREAD)) and not any(map(said.count, AWAY)) else SandboxError
+    kind = ConfigError if any(map(said.count, MISREAD + UNBUILT)) and not any(map(said.count, AWAY)) else SandboxError
     raise kind(
         f"{recipe.name}: pip could not install its packages: {(faults or ['it gave no reason'])[-1]}\n{_tail(said)}"
     )

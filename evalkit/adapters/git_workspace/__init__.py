@@ -12,13 +12,14 @@ from evalkit.adapters.git_workspace.files import CommitFiles
 from evalkit.adapters.git_workspace.repository import Repository
 from evalkit.adapters.git_workspace.sources import MEND, Folders, Sources
 from evalkit.adapters.git_workspace.texts import Texts
+from evalkit.adapters.git_workspace.tidying import forget_trees, trees
 from evalkit.adapters.git_workspace.trees import Lease
 from evalkit.core.errors import DatasetError, SandboxError
 from evalkit.core.types import Repo
 
-__all__ = ["CommitFiles", "GitWorkspace"]
+__all__ = ["CommitFiles", "GitWorkspace", "forget_trees", "trees"]
 
-ASK_AGAIN_S = 0.05  # while all trees are in use
+ASK_AGAIN_S, AT_LEAST_EVERY_S = 0.05, 0.3  # while all trees are in use
 SHOWN = 10
 SPARE = 2  # trees more than processors: the next jobs' are laid out while the present ones run
 
@@ -84,8 +85,10 @@ class GitWorkspace:
 
     @asynccontextmanager
     async def _held(self, repo: Repo) -> AsyncIterator[str]:
-        while (lease := await _whole(self._take, repo)) is None:  # noqa: ASYNC110  another process may free one
-            await asyncio.sleep(ASK_AGAIN_S)
+        pause = ASK_AGAIN_S
+        while (lease := await _whole(self._take, repo)) is None:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, AT_LEAST_EVERY_S)  # a dozen that wait should cost no tenth of a processor
         try:
             yield str(lease.slot.folder)
         finally:
