@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     _refuse(args)
     history = GitHistory(Path(args.repo).expanduser())
     commits = history.between(args.commits) if args.commits else [history.commit(args.commit)]
+    if not commits:
+        raise DatasetError(f"{args.repo!r}: there are no commits in {args.commits!r}; write OLDER..NEWER.")
     name = args.name or history.origin()
     environment = _described(args, name)
     settings = {"dataset.path": args.out, "dataset.environments": args.out.with_name(ENVIRONMENTS)}
@@ -70,14 +72,21 @@ def run(args: argparse.Namespace) -> int:
     wired = open_wired(["dataset=repo", *quoted, *args.overrides])
     made = asyncio.run(_made(wired, _Source(history, name, environment, args), commits))
     taken = sum(row["taken"] == "yes" for row in made)
+    where = "" if taken else _where(args, made)
     if args.format == "table" and not args.commits and not taken:
-        raise DatasetError(f"{made[0]['commit']} ({made[0]['title']}): {made[0]['why']}.")
+        raise DatasetError(f"{made[0]['commit']} ({made[0]['title']}): {made[0]['why']}.{where}")
     show(made, COLUMNS, form=args.format)
     if not taken:
-        raise DatasetError(f"none of {counted(len(made), 'commit')} is suitable; the reasons stand above.")
+        raise DatasetError(f"none of {counted(len(made), 'commit')} is suitable; the reasons stand above.{where}")
     if args.format == "table":
         print(f"{counted(taken, 'instance')} appended to {args.out}. Next: evalkit dataset check {args.out}")
     return 0
+
+
+def _where(args: argparse.Namespace, made: list[dict[str, Any]]) -> str:
+    """Where to mend what tests run in, if a commit's did not run."""
+    failed = any(row["why"].startswith(("no test ran", "no test passes")) for row in made)
+    return f" It stands in {args.out.with_name(ENVIRONMENTS)}." if failed else ""
 
 
 def _refuse(args: argparse.Namespace) -> None:

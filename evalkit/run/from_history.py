@@ -44,6 +44,10 @@ async def proven(
     if done.failure:
         raise Unsuitable("its change cannot be applied: " + " ".join(found.message for found in done.findings))
     runs = [await _seen(runner, instance, Candidate(change.gold, files=done.files)) for _ in range(repeat)]
+    if Outcome.PASSED not in runs[0].values():
+        why = await _why(runner, instance, Candidate(change.gold, files=done.files))
+        mend = f"mend the environment {change.repo.environment!r}: its packages, env (PYTHONPATH) or test command"
+        raise Unsuitable(f"no test {'passes' if runs[0] else 'ran'} with its change{why}; {mend}")
     return _named(tests, before, runs)
 
 
@@ -52,12 +56,19 @@ async def _seen(runner: RepositoryTests, instance: Instance, candidate: Candidat
     return await runner.seen(Trial(instance, instance.tests, candidate, token_hex(16), runner.sandbox.limits))
 
 
+async def _why(runner: RepositoryTests, instance: Instance, candidate: Candidate) -> str:
+    """What the test command says of a test that cannot be there."""
+    assert instance.tests is not None
+    tests = replace(instance.tests, fail_to_pass=("any test",))
+    found = await runner.verdict(Trial(instance, tests, candidate, token_hex(16), runner.sandbox.limits))
+    said = " ".join(" ".join(one.message.partition("not seen to run")[2] for one in found.findings).split())
+    return f"{said} ({place})" if (place := found.findings[0].excerpt if found.findings else "") else said
+
+
 def _named(tests: Tests, before: Mapping[str, Outcome], runs: Sequence[Mapping[str, Outcome]]) -> Tests:
     after = [name for name in runs[0] if all(run.get(name) is Outcome.PASSED for run in runs)]
     failing = tuple(name for name in after if before.get(name) is not Outcome.PASSED)
     passing = tuple(name for name in after if before.get(name) is Outcome.PASSED)
-    if not runs[0]:
-        raise Unsuitable("no test ran with its change; is the test command right, and all there that it needs?")
     if not failing:
         red = len(runs[0]) - len(after)
         also = f", {red} do not pass with it" if red else ""

@@ -12,7 +12,11 @@ SUMS = "def total(numbers):\n    return {}\n"
 TEST = "import unittest\n\nfrom shop.sums import total\n\n\nclass Sums(unittest.TestCase):\n{}"
 ZERO = "    def test_nothing(self):\n        self.assertEqual(total([]), 0)\n\n"
 SOME = "    def test_some(self):\n        self.assertEqual(total([1, 2]), 3)\n\n"
-FLAKY = "    def test_coin(self):\n        import os\n        self.assertLess(os.urandom(1)[0], 128)\n\n"
+# Every other time: what a test writes outside of its tree survives where nothing confines it.
+FLAKY = (
+    "    def test_coin(self):\n        with open({!r}, 'a') as file:\n            file.write('x')\n"
+    "            self.assertTrue(file.tell() % 2)\n\n"
+)
 COMMAND = ["--test", "python -m unittest {targets}", "--report", "unittest"]  # needs no package
 LOST = "shop/sums.py\n<<<<<<< SEARCH\n    return 1\n=======\n    return sum(numbers)\n>>>>>>> REPLACE\n"
 FOUND = LOST.replace("return 1", "return 0")
@@ -90,19 +94,20 @@ def test_commits_with_tests_become_instances_which_are_proven_and_climbed(home, 
 @pytest.mark.slow
 def test_a_test_that_goes_both_ways_is_found_listed_and_left_out(home, shop):
     commit(shop, "Breaks it", {"shop/sums.py": SUMS.format(0)})
-    mended = {"shop/sums.py": SUMS.format("sum(numbers)"), "tests/test_sums.py": TEST.format(ZERO + SOME + FLAKY)}
-    commit(shop, "Totals again", mended)
+    tests = TEST.format(ZERO + SOME + FLAKY.format(str(home.path / "coin")))
+    commit(shop, "Totals again", {"shop/sums.py": SUMS.format("sum(numbers)"), "tests/test_sums.py": tests})
     done, tasks = made(home)
     assert tasks, done.stderr
     (task,) = tasks
     task["tests"]["pass_to_pass"] = ["tests.test_sums.Sums.test_nothing", "tests.test_sums.Sums.test_coin"]
     task["tests"]["fail_to_pass"] = ["tests.test_sums.Sums.test_some"]
     home.write("tasks.jsonl", json.dumps(task))
-    found = home.evalkit("dataset", "check", "tasks.jsonl", "--repeat", 10)  # all alike: once in 512
+    check = ["dataset", "check", "tasks.jsonl", "sandbox=unconfined"]
+    found = home.evalkit(*check, "--repeat", 2)
     assert "1 of 1 instance is healthy" in found.stdout, found.stdout + found.stderr
     (entry,) = json.loads((home.path / "mlruns" / "flaky.json").read_text())
     assert list(entry["tests"]) == ["tests.test_sums.Sums.test_coin"]
-    assert "1 of 1 instance is healthy (0 answers judged" in home.evalkit("dataset", "check", "tasks.jsonl").stdout
+    assert "1 of 1 instance is healthy (0 answers judged" in home.evalkit(*check).stdout
 
 
 @pytest.mark.parametrize(
@@ -112,6 +117,7 @@ def test_a_test_that_goes_both_ways_is_found_listed_and_left_out(home, shop):
         (["clones"], "not a git repository"),
         (["clones/shop", "--commit", "nothing"], "there is no commit 'nothing'"),
         (["clones/shop", "--commits", "main"], "'main' is no range of commits"),
+        (["clones/shop", "--commits", "main..main"], "there are no commits in 'main..main'"),
         (["clones/shop", "--commit", "main~2"], "(More tests): changes nothing but tests."),
         (["clones/shop", "--commits", "main~4..main~3"], "none of 1 commit is suitable"),
         (["clones/shop", "--test", "pytest"], "write {targets}"),
@@ -123,3 +129,15 @@ def test_what_cannot_be_made_into_an_instance_is_told(home, shop, args, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert not (home.path / "tasks.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_why_no_test_could_pass_is_told_and_where_to_mend_it(home, shop):
+    there = {"src/till/__init__.py": "", "src/till/sums.py": SUMS.format(0)}
+    commit(shop, "A till", there)
+    test = TEST.format(SOME).replace("shop", "till")
+    commit(shop, "Its totals", {"src/till/sums.py": SUMS.format("sum(numbers)"), "tests/test_till.py": test})
+    done, tasks = made(home)
+    assert (done.returncode, tasks) == (2, [])
+    assert "No module named 'till'" in done.stderr
+    assert "env (PYTHONPATH) or test command. It stands in environments.yaml." in done.stderr
