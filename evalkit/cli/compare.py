@@ -112,7 +112,9 @@ def _print(a: Summary, b: Summary, found: Paired) -> None:
 
 
 def _heading(side: str, summary: Summary) -> str:
-    return f"{side.upper()}: {summary.name}" + (" [simulated]" if summary.simulated else "")
+    marks = ["simulated"] if summary.simulated else []
+    marks += ["oracle"] if summary.tags.get("evalkit.context") == "oracle" else []  # prompts knew what to change
+    return f"{side.upper()}: {summary.name}" + "".join(f" [{mark}]" for mark in marks)
 
 
 def _tokens(summary: Summary) -> str:

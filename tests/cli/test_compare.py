@@ -30,3 +30,17 @@ def test_the_table_fits_80_columns(tmp_path, monkeypatch, capsys):
     assert max(len(line.rstrip()) for line in said.splitlines()) <= 80
     for part in (" 1/3", "1 of 4", "2 of 4", "only B: i1"):
         assert part in said
+
+
+def test_a_run_whose_prompts_knew_what_to_change_is_marked(tmp_path, monkeypatch, capsys):
+    home = Home(tmp_path)
+    home.write("s.yaml", SCRIPT)
+    monkeypatch.setenv("EVALKIT_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "80")
+    common = [*home.dataset(4), "ladder=scripted", "ladder.rungs.script.model=scripted/s.yaml", "tracker=none"]
+    for name, context in (("fair", "files"), ("knows", "oracle_files")):
+        assert main(["run", *common, f"context={context}", f"name={name}"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "fair", "knows"]) == 0
+    said = capsys.readouterr().out
+    assert ("A: fair [simulated] " in said, "B: knows [simulated] [oracle]" in said) == (True, True)
