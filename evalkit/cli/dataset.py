@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.cli import dataset_check, dataset_from_git
 from evalkit.cli.dataset_row import LISTED, find, row
-from evalkit.cli.tables import FORMATS, show
+from evalkit.cli.tables import FORMATS, counted, show
 from evalkit.core.errors import ConfigError
 from evalkit.core.types import Instance
 
@@ -127,6 +127,11 @@ def _page(instance: Instance) -> None:
     """The instance as a person reads it; the candidates' text is not wrapped, so that it can be copied."""
     for key, value in row(instance).items():
         print(f"{key + ':':12}{value}")
+    if instance.repo is not None and instance.tests is not None:
+        print(f"repo:       {instance.repo.name} at {instance.repo.commit}, tested in {instance.repo.environment!r}")
+        for key in ("targets", "fail_to_pass"):
+            print(f"{key + ':':14}{', '.join(getattr(instance.tests, key))}")
+        print(f"pass_to_pass: {counted(len(instance.tests.pass_to_pass), 'test')}")
     print(f"\n{instance.prompt}")
     for title, texts in (("good", instance.good), ("bad", instance.bad)):
         for number, text in enumerate(texts, 1):

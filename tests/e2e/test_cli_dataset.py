@@ -131,3 +131,13 @@ def test_a_sample_that_cannot_be_drawn_ends_with_2(evalkit):
     code, _, err = evalkit("sample", "--by", "difficult", lines=[GREETING])
     assert code == 2
     assert "Did you mean 'difficulty'?" in err
+
+
+def test_show_says_by_which_tests_an_instance_with_a_repository_is_judged(evalkit):
+    tests = {"kind": "repo", "patch": "", "targets": ["t.py"], "fail_to_pass": ["t.py::test_a"], "pass_to_pass": ["b"]}
+    repo = {"name": "o/shop", "commit": "1" * 40, "environment": "shop"}
+    line = {"id": "shop-1", "prompt": "Totals are 0.", "repo": repo, "tests": tests}
+    code, out, err = evalkit("show", "--id", "shop-1", lines=[line])
+    assert code == 0, err
+    for part in (f"o/shop at {'1' * 40}, tested in 'shop'", "fail_to_pass: t.py::test_a", "pass_to_pass: 1 test\n"):
+        assert part in out
