@@ -316,3 +316,16 @@ def test_the_ladder_of_three_failures_goes_on_after_three():
     found = read(composed(["ladder=fallback"]).config)
     assert [rung.attempts for rung in found.ladder.rungs.values()] == [3, 3, 4]
     assert found.max_attempts == 10
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_the_smallest_real_model_climbs_a_ramp(home):
+    """What it solves is luck; that each instance gets a verdict, and each phase a decision, is not."""
+    sizes = ["ramp.phases.p5.size=2", "ramp.phases.p10.size=4", "~ramp.phases.p20", "ramp.gate.unhealthy_most=1"]
+    settings = ["ladder.rungs.smollm.max_tokens=24", "ladder.rungs.smollm.attempts=1", "tracker=none"]
+    done = home.evalkit("ramp", "ladder=smallest", "dataset=starter", "ramp=small", *sizes, *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number, size in ((1, 2), (2, 4)):
+        found = phase(the_ramp(home), number)
+        assert (found["summary"]["total"], found["simulated"], found["gate"]["rule"]) == (size, False, "health")
