@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -335,3 +336,13 @@ async def test_a_copied_trees_size_and_largest_file_do_not_count_against_the_lim
     tmp_path.chmod(0o755)
     done = await fresh(ahead=0).run(Job(("python", "-c", code), tree=str(tmp_path), limits=small))
     assert (done.stdout, "File too large" in done.stderr) == (f"{3 * 2**20}\n", True)
+
+
+async def test_a_folder_beneath_roots_home_can_be_read_though_an_image_lets_nobody_in_there(fresh):
+    if os.geteuid() != 0 or Path.home() != Path("/root"):
+        pytest.skip("a folder beneath /root can be made by root alone")
+    with tempfile.TemporaryDirectory(dir="/root", prefix=".evalkit-test-") as folder:
+        Path(folder).chmod(0o755)
+        Path(folder, "packages").write_text("there")
+        done = await fresh().run(Job(("cat", f"{folder}/packages"), mounts=(folder,)))
+        assert done.stdout == "there", done.stderr

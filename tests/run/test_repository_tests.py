@@ -226,7 +226,9 @@ UNITTEST = Bug(
     "        self.assertEqual(total([2]), 2)\n\n    def test_parts(self):\n        for number in (1, 2):\n"
     "            with self.subTest(number=number):\n                self.assertEqual(total([number]), number)\n\n\n"
     "class Prepared(unittest.TestCase):\n    @classmethod\n    def setUpClass(cls):\n"
-    "        cls.ready = [1][total([0])]\n\n    def test_ready(self):\n        self.assertEqual(self.ready, 1)\n",
+    "        cls.ready = [1][total([0])]\n\n    def test_ready(self):\n        self.assertEqual(self.ready, 1)\n\n\n"
+    "@unittest.skip('no server')\nclass Served(unittest.TestCase):\n    def test_told(self):\n"
+    '        """\n        Numbers are added.\n        """\n',
     fail_to_pass=(),
     pass_to_pass=(),
 )

@@ -79,7 +79,7 @@ def _shut_in(wanted: Shape) -> dict[str, Any]:
     return {
         "network_mode": "none",
         "read_only": True,
-        "tmpfs": dict.fromkeys(("/tmp", *wanted.volumes), tmpfs) | _hidden(wanted),  # noqa: S108  inside
+        "tmpfs": dict.fromkeys(("/tmp", *wanted.volumes), tmpfs) | _hidden(wanted) | _open(wanted),  # noqa: S108  inside
         "shm_size": limits.scratch_mb * MB,
         "ipc_mode": "private",
         "cap_drop": ["ALL"],
@@ -101,6 +101,15 @@ def _bound(wanted: Shape) -> dict[str, str]:
     """The host's folders by their paths inside."""
     tree = {TREE: wanted.tree} if wanted.tree else {}
     return {path: path for path in map(os.path.normpath, wanted.mounts)} | tree
+
+
+def _open(wanted: Shape) -> dict[str, str]:
+    """An image's /root lets nobody through, also not to a folder of the host's that is mounted beneath it.
+
+    The engine gives the tmpfs the mode of the image's folder, whatever is asked for: hence its owner.
+    """
+    beneath = any(path.startswith("/root/") for path in map(os.path.normpath, wanted.mounts))
+    return {"/root": "rw,nosuid,nodev,noexec,size=64k,mode=0700,uid=65534,gid=65534"} if beneath else {}
 
 
 def _hidden(wanted: Shape) -> dict[str, str]:

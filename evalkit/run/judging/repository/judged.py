@@ -134,9 +134,23 @@ def _told(trial: Trial, environment: Environment, records: Records, ended: Ended
         ran.setdefault(str(record["test"]), []).append(record)
     named = [Named(name, str(found[0].get("doc", ""))) for name, found in ran.items()]
     known = by_name(environment.report, named)
+    idle = _idle(ran, environment.report)
     for name in dict.fromkeys((*trial.tests.fail_to_pass, *trial.tests.pass_to_pass)):
-        found = [record for one in meant(name, known) for record in ran[one]]
+        several = meant(name, known)
+        found = [record for one in several if one not in idle or idle.issuperset(several) for record in ran[one]]
         yield _one(name, found, environment.report) if found else _missing(name, ended)
+
+
+def _idle(ran: Mapping[str, Sequence[Mapping[str, Any]]], report: str) -> frozenset[str]:
+    """The tests of unittest classes that are skipped as a whole, such as those of a server that is not there.
+
+    Beside them a docstring that names tests of several classes means the others; a test that is skipped alone counts.
+    """
+    if report != "unittest":
+        return frozenset()
+    skipped = {one: all(_outcome(record, report) is Outcome.SKIPPED for record in found) for one, found in ran.items()}
+    busy = {one.rpartition(".")[0] for one, idle in skipped.items() if not idle}
+    return frozenset(one for one in skipped if one.rpartition(".")[0] not in busy)
 
 
 def _one(name: str, found: Sequence[Mapping[str, Any]], report: str) -> Told:
