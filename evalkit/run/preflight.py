@@ -105,7 +105,7 @@ def refuse_unhealthy(instances: Sequence[Instance], unhealthy: Mapping[str, str]
     """Raises DatasetError where no instance is left: nothing that a model answers could be judged."""
     if any(instance.id not in unhealthy for instance in instances):
         return
-    first = dict.fromkeys(" ".join(why.split()) for why in unhealthy.values())  # each reason once
+    first = dict.fromkeys(" ".join(why.split()).rstrip(".") for why in unhealthy.values())  # each reason once
     reasons = "; ".join(list(first)[:REASONS]) + ("; …" if len(first) > REASONS else "")
     count = "the only instance is not" if len(instances) == 1 else f"none of the {len(instances)} instances is"
     raise DatasetError(
