@@ -342,7 +342,8 @@ async def test_a_folder_beneath_roots_home_can_be_read_though_an_image_lets_nobo
     if os.geteuid() != 0 or Path.home() != Path("/root"):
         pytest.skip("a folder beneath /root can be made by root alone")
     with tempfile.TemporaryDirectory(dir="/root", prefix=".evalkit-test-") as folder:
-        Path(folder).chmod(0o755)
-        Path(folder, "packages").write_text("there")
+        os.chmod(folder, 0o755)
+        with open(f"{folder}/packages", "w") as file:
+            file.write("there")
         done = await fresh().run(Job(("cat", f"{folder}/packages"), mounts=(folder,)))
         assert done.stdout == "there", done.stderr
