@@ -48,7 +48,7 @@ def _in_order(instance: Instance, room: int, count: Count) -> Chosen:
             return Chosen(tuple(kept), (*dropped, f"and {len(instance.files) - len(kept) - len(dropped)} more files"))
         part = head(path, text, room, count) if room > 0 else None
         if part is not None:
-            room -= count(part.text)
+            room -= part.tokens
             kept.append(part)
         if part is None or part.text != text:
             dropped.append(f"{path}: {len(text) - len(part.text if part else '')} of {len(text)} characters")
@@ -103,7 +103,7 @@ class _Filling:
                 self._refused.setdefault(pick.path)
                 continue
             self._keep(part)
-            left -= self._count(part.text)
+            left -= part.tokens
 
     def _portion(self, left: int) -> int:
         """What one file may take."""
@@ -122,7 +122,7 @@ class _Filling:
         return parts(pick, text, room, self._count, ranking(self._ground, self._ground.first, "first").weights)
 
     def _keep(self, part: Excerpt) -> None:
-        self._room -= self._count(part.text)
+        self._room -= part.tokens
         self._kept[part.path] = part
         self._refused.pop(part.path, None)
 

@@ -7,7 +7,9 @@ from evalkit.core.context.picks import Excerpt, Pick
 from evalkit.core.context.words import words
 
 Count = Callable[[str], int]
-CHARACTERS = 3.0  # a token of code at least, about: an estimate first, for exact counts are slow
+DENSEST = 16  # characters a token: nobody counts what cannot fit, for exact counts are slow
+MARK = 12  # tokens of a mark for what is left out
+MISSES = 8  # parts that did not fit, after which nobody looks for smaller ones
 NAMED, CALLED = 1000.0, 3.0  # what a named line is worth, and a name in the problem, times its word's weight
 ENOUGH = 0.1  # of the best part's worth: what is worth less stays out
 LONG = 120  # lines: a part of so many is shown around its named lines only
@@ -16,45 +18,46 @@ AROUND = 15
 
 def head(path: str, text: str, room: int, count: Count) -> Excerpt | None:
     """The longest run of whole lines from the top that fits into `room` tokens (binary search)."""
-    if len(text) <= room * 8 and count(text) <= room:  # nobody counts what cannot fit
-        return Excerpt(path, text, 1, ((1, _lines(text)),)) if text else None
-    lines = text[: room * 40].splitlines(keepends=True)
-    low, high = 0, len(lines)
+    if (all_of_it := _whole(path, text, room, count)) is not None or not text:
+        return all_of_it
+    lines = text[: room * DENSEST].splitlines(keepends=True)
+    low, high, size = 0, len(lines), 0
     while low < high:
         middle = (low + high + 1) // 2
-        if count("".join(lines[:middle])) <= room:
-            low = middle
+        if (counted := count("".join(lines[:middle]))) <= room:
+            low, size = middle, counted
         else:
             high = middle - 1
-    return Excerpt(path, "".join(lines[:low]), 1, ((1, low),), whole=False) if low else None
+    return Excerpt(path, "".join(lines[:low]), 1, ((1, low),), whole=False, tokens=size) if low else None
 
 
 def parts(pick: Pick, text: str, room: int, count: Count, weights: Mapping[str, float]) -> Excerpt | None:
     """The file whole if it fits into `room` tokens, else its best parts that do."""
-    if not text or room <= 0:
-        return None
-    if len(text) <= room * 8 and count(text) <= room:
-        return Excerpt(pick.path, text, 1, ((1, _lines(text)),))
+    if not text or room <= 0 or (all_of_it := _whole(pick.path, text, room, count)) is not None:
+        return all_of_it if text and room > 0 else None
     lines = text.split("\n")
-    ranked = list(_ranked(pick, lines, blocks(pick.path, text), weights))
-    size = 0.0
     taken: list[Block] = []
-    for block in ranked:
-        size += sum(len(line) + 1 for line in lines[block.start - 1 : block.end]) / CHARACTERS
-        if size > 2 * room and taken:
+    left, missed = room, 0
+    for block in _ranked(pick, lines, blocks(pick.path, text), weights):
+        own = count("\n".join(lines[at - 1] for at in (*block.heads, *range(block.start, block.end + 1)))) + MARK
+        if own <= left:
+            taken.append(block)
+            left -= own
+        elif (missed := missed + 1) > MISSES:
             break
-        taken.append(block)
-    low, high = 0, len(taken)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if count(_shown(lines, taken[:middle])[0]) <= room:
-            low = middle
-        else:
-            high = middle - 1
-    if not low:
+    while taken:
+        shown, spans = _shown(lines, taken)
+        if (size := count(shown)) <= room:
+            return Excerpt(pick.path, shown, spans[0][0], spans, whole=False, tokens=size)
+        taken.pop()
+    return None
+
+
+def _whole(path: str, text: str, room: int, count: Count) -> Excerpt | None:
+    """The file whole, if it fits."""
+    if not text or len(text) > room * DENSEST or (size := count(text)) > room:
         return None
-    shown, spans = _shown(lines, taken[:low])
-    return Excerpt(pick.path, shown, spans[0][0], spans, whole=False)
+    return Excerpt(path, text, 1, ((1, _lines(text)),), tokens=size)
 
 
 def outline(pick: Pick, text: str, room: int, count: Count) -> Excerpt | None:
@@ -69,9 +72,9 @@ def outline(pick: Pick, text: str, room: int, count: Count) -> Excerpt | None:
             kept += [block.body] * docstring.startswith(('"""', "'''", 'r"""'))
     shown = "\n".join(lines[at - 1] for at in sorted(set(kept)))
     marked = f"… (an outline; bodies are left out)\n{shown}\n"
-    if not shown or len(marked) > room * 8 or count(marked) > room:
+    if not shown or len(marked) > room * DENSEST or (size := count(marked)) > room:
         return None
-    return Excerpt(pick.path, marked, whole=False)
+    return Excerpt(pick.path, marked, whole=False, tokens=size)
 
 
 def _ranked(pick: Pick, lines: list[str], found: list[Block], weights: Mapping[str, float]) -> Iterator[Block]:

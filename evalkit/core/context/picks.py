@@ -17,7 +17,7 @@ class Excerpt:
     """A file's part that goes into the prompt.
 
     `line` is where its first line stands in the file, `spans` the first and last lines of what is shown of it (empty:
-    an outline). A line that begins with `…` stands for lines that are left out.
+    an outline). A line that begins with `…` stands for lines that are left out. `tokens` is what the text takes.
     """
 
     path: str
@@ -25,6 +25,7 @@ class Excerpt:
     line: int = 1
     spans: tuple[tuple[int, int], ...] = ()
     whole: bool = True
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
