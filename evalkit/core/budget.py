@@ -19,7 +19,8 @@ __all__ = ["Chosen", "Context", "Excerpt", "Source", "choose"]
 Count = Callable[[str], int]
 LISTED = 20  # dropped files that are named; of the others, how many
 SMALL = 200  # files: more are no small repository, whatever the budget
-LEAST = 40  # tokens: a file in less room says nothing
+LEAST = 150  # tokens: a file in less room says nothing, unless the budget is small itself
+REFUSALS = 10  # files in a row that did not fit, after which nobody looks for a smaller one
 _CHOSEN: Memory[Chosen] = Memory(100_000_000, lambda one: sum(len(file.text) for file in one.files) + 1000)
 
 
@@ -92,16 +93,19 @@ class _Filling:
 
     def _take(self, source: Source, share: int) -> None:
         """Take picks until the share, or the room, is spent."""
-        left = min(share, self._room)
+        left, refusals = min(share, self._room), 0
+        least = min(LEAST, self._all // 10)
         for pick in picks(source.kind, self._ground, tuple(self._kept)):
-            if left < min(LEAST, self._all):
+            if left <= least or refusals > REFUSALS:
                 break
             if pick.path in self._kept:
                 continue
             part = self._cut(pick, self._portion(left))
             if part is None:
                 self._refused.setdefault(pick.path)
+                refusals += 1
                 continue
+            refusals = 0
             self._keep(part)
             left -= part.tokens
 
