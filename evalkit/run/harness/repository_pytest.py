@@ -10,6 +10,7 @@ import evalkit_report  # type: ignore[import-not-found]  # it lies beside this f
 import pytest
 
 PHASES = ("setup", "call", "teardown")
+HINTS = ("Use -v to get more diff", "Use -v to get the full diff", "(pytest_assertion plugin: truncated)")
 state = {"reporter": evalkit_report.taken()}  # type: dict[str, Any]
 phases = {}  # type: dict[str, dict[str, Any]]
 
@@ -69,7 +70,8 @@ def _text(made: Any, error: Any) -> str:
     """The account by pytest itself which tells both sides of an assertion."""
     if error is None:
         return str(made.longrepr or "")
-    return str(error.exconly())
+    lines = [line.rstrip() for line in str(error.exconly()).splitlines()]
+    return "\n".join(line for line in lines if line and line.strip() not in HINTS)
 
 
 def pytest_collectreport(report: Any) -> None:
