@@ -22,7 +22,7 @@ def refuse_another_sandbox(folders: Iterable[Path], tags: Mapping[str, str]) -> 
     for folder in folders:
         was, now = _moved(_tags(folder), tags)
         if was != now and _has_verdicts(folder):
-            why = f", since {tags[FALLBACK]}" if FALLBACK in tags else ""
+            why = f", since {tags[FALLBACK].rstrip('.')}" if FALLBACK in tags else ""
             raise ConfigError(
                 f"{folder}: its verdicts so far were found in {was}, and now it would be {now}{why}. Make {was} "
                 f"available again, or move the folder away to judge everything anew in {now}."

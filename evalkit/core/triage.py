@@ -119,6 +119,7 @@ class Triaging:
 
     def __init__(self, instances: Iterable[Instance]) -> None:
         self._instances = {instance.id: instance for instance in instances}
+        self._order = {name: place for place, name in enumerate(self._instances)}
         self._gold: dict[str, frozenset[str]] = {}
         self._attempts: Counter[str] = Counter()
         self._ended: dict[str, list[str]] = {}
@@ -175,12 +176,18 @@ class Triaging:
 
     def _example(self, name: str, solution: Solution, attempt: int, words: str) -> None:
         short = " ".join(words.split())[:LONGEST]
-        self._examples.setdefault(name, Example(solution.instance_id, solution.epoch, attempt, short))
+        new = Example(solution.instance_id, solution.epoch, attempt, short)
+        self._examples[name] = min(self._examples.get(name, new), new, key=self._place)
+
+    def _place(self, example: Example) -> tuple[bool, int, int, int]:
+        """An attempt's goes before a climb's end; in the dataset's order, since climbs end in another one each time."""
+        order = self._order.get(example.instance_id, len(self._order))
+        return example.attempt == 0, order, example.epoch, example.attempt
 
     def _row(self, name: str) -> TriageRow:
         known = CAUSES.get(name) or CAUSES.get(name.partition(".")[0]) or OUTAGE
         ended = self._ended.get(name, [])
-        instances = tuple(dict.fromkeys(ended))[:SHOWN]
+        instances = tuple(sorted(dict.fromkeys(ended), key=lambda one: self._order.get(one, len(self._order))))[:SHOWN]
         example = self._examples.get(name)
         return TriageRow(name, known.lever, known.advice, len(ended), self._attempts[name], example, instances)
 

@@ -4,7 +4,6 @@ import csv
 import fcntl
 import io
 import json
-import shutil
 
 import pytest
 
@@ -47,16 +46,16 @@ def test_publishing_everything_that_waits_and_again(home, evalkit):
     assert dump(home) == store
 
 
-def test_a_ramp_is_published_by_its_name(home, evalkit):
-    made = MadeRun(home, key="bbbbbbbbbbbb")
+def test_a_ramp_is_published_by_its_name(tmp_path, evalkit, monkeypatch):
+    monkeypatch.setenv("EVALKIT_HOME", str(tmp_path))
+    made = MadeRun(tmp_path, key="bbbbbbbbbbbb")
     made.end(solved("a"))
     record = made.path / "record.json"
     record.write_text(record.read_text().replace("local-starter", "my ramp"))
-    (home / "mlruns" / "ramps").mkdir()
-    ramp = made.path.rename(home / "mlruns" / "ramps" / made.path.name)
+    (tmp_path / "mlruns" / "ramps").mkdir()
+    made.path.rename(tmp_path / "mlruns" / "ramps" / made.path.name)
     code, said, err = evalkit("publish", "my ramp")
     assert (code, said.startswith("bbbbbbbbbbbb my ramp: published")) == (0, True), err
-    shutil.rmtree(ramp)
 
 
 def test_a_run_that_another_process_works_on_is_left_to_it(home, evalkit):

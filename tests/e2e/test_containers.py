@@ -78,7 +78,7 @@ def test_a_run_is_not_resumed_in_another_sandbox(home, asking):
     assert home.evalkit("run", *overrides).returncode == 3
     refused = home.evalkit("run", *overrides, DOCKER_HOST=away)
     assert refused.returncode == 2
-    assert "were found in bubblewrap+docker, and now it would be bubblewrap, since no image 'python'" in refused.stderr
+    assert "were found in docker, and now it would be bubblewrap, since no image 'python'" in refused.stderr
     home.write("small.yaml", f"default: {json.dumps(f'```python{chr(10)}{GOOD}```')}\n")
     assert home.evalkit("run", *overrides).returncode == 0
 
