@@ -98,7 +98,7 @@ def measure(
             for tokens in budgets:
                 context = Context(tokens=tokens, **settings)  # type: ignore[arg-type]
                 hits[name, tokens].append(hit(choose(context, instance, RUNG, count_tokens), gold))
-        if number % 20 == 0:
+        if number % 10 == 0:
             print(f"{number} of {len(instances)}", file=sys.stderr, flush=True)
     return hits, seconds
 
