@@ -27,14 +27,14 @@ from evalkit.places import Places
 
 BUDGETS = (4_000, 13_000, 27_000, 50_000)
 RUNG = Rung("scripted/none")
-REPO = [Source("traceback", 0.4), "keyword"]
 STRATEGIES: Mapping[str, Mapping[str, object]] = {
     "head": {"kind": "head"},
     "BM25, whole files": {"kind": "keyword", "cut": "head"},
     "keyword": {"kind": "keyword"},
     "traceback": {"kind": "traceback"},
     "imports (after keyword, 0.6)": {"kind": "sources", "sources": [Source("keyword", 0.6), "imports"]},
-    "repo": {"kind": "sources", "sources": REPO},
+    "traceback 0.4, keyword": {"kind": "sources", "sources": [Source("traceback", 0.4), "keyword"]},
+    "repo": {"kind": "combined"},
 }
 Hit = tuple[bool, bool]
 _FILE = re.compile(r"^--- a/(.+?)\s*$", re.MULTILINE)
