@@ -69,13 +69,13 @@ def publish(
     except (TrackerError, ConfigError):
         raise
     except Exception as error:
-        raise _translated(error, uri) from error
+        raise translated(error, uri) from error
     _mark(folder, uri, experiment, run.info.run_id)
     return Published(run.info.run_id, changed)
 
 
-def _translated(error: Exception, uri: str) -> Exception:
-    """MLflow lets exceptions of requests, SQLAlchemy and its own through; anything else is a bug of ours."""
+def translated(error: Exception, uri: str) -> Exception:
+    """What to raise instead: MLflow lets exceptions of requests, SQLAlchemy and its own through, all others are our bugs."""
     known = ("mlflow.", "requests.", "sqlalchemy.", "urllib3.", "opentelemetry.")
     if type(error).__module__.startswith(known) or isinstance(error, OSError | NotImplementedError):
         return TrackerError(f"{uri} did not take it: {failed(error)}")
@@ -136,7 +136,7 @@ def describe(client: Any, run: Any, record: RunRecord, tags: Mapping[str, str]) 
     for start in range(0, max(len(new_params), len(new_tags)), OTHERS_A_BATCH // 2):
         part = slice(start, start + OTHERS_A_BATCH // 2)
         client.log_batch(run.info.run_id, params=new_params[part], tags=new_tags[part])
-    if not run.inputs.dataset_inputs:
+    if record.dataset and not run.inputs.dataset_inputs:  # a comparison has none of its own
         _name_dataset(client, run, record)
     return {**long_params, **long_tags}
 
