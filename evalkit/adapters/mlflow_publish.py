@@ -75,7 +75,7 @@ def publish(
 
 
 def translated(error: Exception, uri: str) -> Exception:
-    """What to raise instead: MLflow lets exceptions of requests, SQLAlchemy and its own through, all others are our bugs."""
+    """What to raise instead: MLflow lets exceptions of requests, SQLAlchemy and its own through; the rest are bugs."""
     known = ("mlflow.", "requests.", "sqlalchemy.", "urllib3.", "opentelemetry.")
     if type(error).__module__.startswith(known) or isinstance(error, OSError | NotImplementedError):
         return TrackerError(f"{uri} did not take it: {failed(error)}")
