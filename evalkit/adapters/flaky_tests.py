@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fcntl import LOCK_EX, flock
 from os import getpid
 from pathlib import Path
 
@@ -38,16 +39,21 @@ class FlakyTests:
 
     def note(self, instance: Instance, tests: Mapping[str, str]) -> None:
         """Remember these names, beside those that are known. Raises StorageError where that cannot be written."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
+                flock(lock, LOCK_EX)  # another check may be adding what it found
+                self._add(instance, tests)
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+
+    def _add(self, instance: Instance, tests: Mapping[str, str]) -> None:
         known = self._read()
         known[_which(instance)] = {**known.get(_which(instance), {}), **tests}
         entries = [{"id": key[0], "instance": key[1], "tests": names} for key, names in sorted(known.items())]
         written = self.path.with_name(f"{self.path.name}.{getpid()}")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            written.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            written.replace(self.path)
-        except OSError as error:
-            raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+        written.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        written.replace(self.path)
 
     def _read(self) -> dict[tuple[str, str], dict[str, str]]:
         try:

@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     if not commits:
         raise DatasetError(f"{args.repo!r}: there are no commits in {args.commits!r}; write OLDER..NEWER.")
     name = args.name or history.origin()
+    recipes = args.out.with_name(ENVIRONMENTS)
+    earlier = recipes.read_bytes() if recipes.exists() else None
     environment = _described(args, name)
     settings = {"dataset.path": args.out, "dataset.environments": args.out.with_name(ENVIRONMENTS)}
     quoted = [f"{key}='{value.absolute()!s}'" for key, value in settings.items()]
@@ -73,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     made = asyncio.run(_made(wired, _Source(history, name, environment, args), commits))
     taken = sum(row["taken"] == "yes" for row in made)
     where = "" if taken else _where(args, made)
+    if not taken and not where:  # nothing is to be mended in it, so it stays as it was
+        recipes.unlink() if earlier is None else recipes.write_bytes(earlier)
     if args.format == "table" and not args.commits and not taken:
         raise DatasetError(f"{made[0]['commit']} ({made[0]['title']}): {made[0]['why']}.{where}")
     show(made, COLUMNS, form=args.format)
@@ -119,7 +124,7 @@ async def _made(wired: "Wired", source: _Source, commits: "list[Commit]") -> lis
     there = _ids(source.args.out)
     rows = []
     try:
-        for commit in commits:
+        for number, commit in enumerate(commits, 1):
             row = {"commit": commit.id[:10], "title": commit.title, "taken": "no"}
             try:
                 change = _change(source, commit, there)
@@ -132,6 +137,8 @@ async def _made(wired: "Wired", source: _Source, commits: "list[Commit]") -> lis
             except Unsuitable as why:
                 row["why"] = str(why)
             rows.append(row)
+            if len(commits) > 1:  # each may take minutes
+                print(f"{number} of {len(commits)}: {row['commit']} {row['taken']}: {row['why']}", file=sys.stderr)
     finally:
         if (end := getattr(wired.sandbox, "close", None)) is not None:
             await end()
@@ -213,7 +220,9 @@ def _read_ids(path: Path) -> Iterator[str]:
 
 def _described(args: argparse.Namespace, name: str) -> str:
     """The environment's name; it is written down, unless it stands there already."""
-    import yaml  # noqa: PLC0415  as above
+    from importlib.metadata import version  # noqa: PLC0415  as above
+
+    import yaml  # noqa: PLC0415
 
     chosen: str = args.environment or name.rpartition("/")[2]
     path = args.out.with_name(ENVIRONMENTS)
@@ -231,7 +240,7 @@ def _described(args: argparse.Namespace, name: str) -> str:
                 f"{path}: {chosen!r} has another {' and '.join(differs)}; edit it there, or name another --environment"
             )
         return chosen
-    usual = {"packages": ["pytest"]} if args.report in (None, "pytest") else {}
+    usual = {"packages": [f"pytest=={version('pytest')}"]} if args.report in (None, "pytest") else {}
     described = {chosen: {**usual, **told}}
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:

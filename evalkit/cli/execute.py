@@ -75,6 +75,8 @@ class Session:
         summary = self._folder.summary()
         if summary is None or summary.status != "complete":
             return None
+        if summary.counts.get("quarantined"):  # what kept those out may be mended by now; all else is recorded
+            return None
         tags = {**summary.tags, **self._tags}
         name = self._wired.settings.name or summary.name  # who gives none takes none away
         if (summary.name, summary.tags) == (name, tags):

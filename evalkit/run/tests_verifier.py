@@ -125,5 +125,11 @@ def _syntax(name: str, text: str) -> Finding | None:
     except SystemError:  # Python before 3.11.5, rarely (its issue 106905): the sandbox will find out
         return None
     except (ValueError, RecursionError, MemoryError) as error:  # a null character, or nested too deep to parse
-        return finding("syntax", f"{name or 'The code'} cannot be parsed as Python: {error}.", source="rule")
+        return finding("syntax", f"{name or 'The code'} cannot be parsed as Python: {_sentence(error)}", source="rule")
     return None
+
+
+def _sentence(error: SyntaxError) -> str:
+    """Python's own words may end in a question: "did you mean 'def'?"."""
+    text = str(error)
+    return text if text.endswith(("?", ".", "!")) else f"{text}."

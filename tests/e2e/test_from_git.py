@@ -128,7 +128,7 @@ def test_what_cannot_be_made_into_an_instance_is_told(home, shop, args, said):
     done = home.evalkit("dataset", "from-git", *args)
     assert done.returncode == 2
     assert said in done.stderr
-    assert not (home.path / "tasks.jsonl").exists()
+    assert not [name for name in ("tasks.jsonl", "environments.yaml") if (home.path / name).exists()]
 
 
 @pytest.mark.slow

@@ -242,6 +242,10 @@ def test_invariant_5_an_instance_whose_good_answer_fails_is_quarantined_and_show
     assert "quarantined: i0" in found.stderr
     assert "not counted: 1 quarantined" in found.stdout
     assert home.summary()["counts"] == {"solved": 3, "unsolved": 1, "unfinished": 0, "quarantined": 1}
+    again = home.evalkit("run", *scripted)  # what kept it out may be mended by now
+    assert "quarantined: i0" in again.stderr
+    assert "nothing to do" not in again.stdout
+    assert home.summary()["counts"] == {"solved": 3, "unsolved": 1, "unfinished": 0, "quarantined": 1}
 
 
 def test_a_run_without_a_healthy_instance_ends_with_2_before_a_model_is_asked(home, scripted):

@@ -1,5 +1,6 @@
 """Gold patches, tests that pass already, tests that go both ways: an instance with a repository is proven by name."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 
@@ -132,6 +133,13 @@ async def test_flaky_tests_are_left_out_from_then_on_and_the_dataset_is_another_
     known.path.write_text("[3]")
     with pytest.raises(DatasetError, match="Mend or delete it"):
         known.applied(dataset)
+
+
+def test_two_checks_at_once_lose_no_flaky_test(tmp_path):
+    many = [instance(f"i{number}") for number in range(20)]
+    with ThreadPoolExecutor(4) as at_once:
+        list(at_once.map(lambda one: FlakyTests(tmp_path / "flaky.json").note(one, {"p1": "passed in 1 of 2"}), many))
+    assert set(FlakyTests(tmp_path / "flaky.json").of(many)) == {one.id for one in many}
 
 
 async def test_health_is_remembered_by_instance_and_environment_without_reading_a_file(tmp_path):
