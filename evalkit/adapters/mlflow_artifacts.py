@@ -19,7 +19,7 @@ from evalkit.adapters.mlflow_store import local_path
 from evalkit.core.summary import InstanceRow, Summary
 from evalkit.core.triage import markdown
 
-FILES = ("summary.json", "config.yaml", "lock.json", "rubric.yaml", "report.html", "sample.json")
+FILES = ("summary.json", "config.yaml", "lock.json", "rubric.yaml", "instances.jsonl", "report.html", "sample.json")
 PHASES = "phase_*_results.json"  # a ramp's
 PACK_ABOVE = 200  # instances, on a server
 ANSWERS_UP_TO = 1000  # climbs: above, the table has no answers, since the UI loads it whole

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from evalkit.core.edits import Tree
 from evalkit.core.errors import StorageError
 from evalkit.core.ports import RunRecord
 from evalkit.core.summary import Summary, row
+from evalkit.core.traits import Traits
 from evalkit.core.types import Attempt, Solution
 
 MOST_WAITING = 1000  # climbs: a disk that is slower than the climbs holds them up instead of filling the memory
@@ -33,13 +34,17 @@ class RunFolder:
         self._writer = ThreadPoolExecutor(1, "run-folder")
         self._writing: deque[Future[None]] = deque()
 
-    def begin(self, record: RunRecord, config: str, lock: Mapping[str, Any], rubrics: str) -> None:
-        """Write what is known before the first result."""
+    def begin(
+        self, record: RunRecord, config: str, lock: Mapping[str, Any], rubrics: str, traits: Sequence[Traits] = ()
+    ) -> None:
+        """Write what is known before the first result; `traits` let comparisons group the instances."""
         self._write("config.yaml", config)
         self._write("lock.json", json.dumps(lock, indent=2))
         self._write("record.json", _pretty(record))
         if rubrics:
             self._write("rubric.yaml", rubrics)
+        if traits:
+            self._write("instances.jsonl", b"".join(msgspec.json.encode(one) + b"\n" for one in traits))
 
     def rename(self, name: str, tags: Mapping[str, str], summary: Summary) -> None:
         """A finished run under another name or with more tags; how it was made and tracked stays as it was."""

@@ -9,6 +9,7 @@ import msgspec
 from evalkit.core.errors import ConfigError
 from evalkit.core.results import AttemptRow
 from evalkit.core.summary import InstanceRow, Summary
+from evalkit.core.traits import Traits
 
 
 class _Tokens(msgspec.Struct):
@@ -44,6 +45,7 @@ class _Attempt(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Attempt)
+_TRAITS = msgspec.json.Decoder(Traits)
 
 
 def read_summary(folder: Path) -> Summary:
@@ -53,6 +55,17 @@ def read_summary(folder: Path) -> Summary:
         return msgspec.json.decode(path.read_bytes(), type=Summary)
     except (OSError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: {error}. Run it to its end first: the same `evalkit run` continues it.") from error
+
+
+def read_traits(folder: Path) -> tuple[Traits, ...]:
+    """What is known of a run's instances; nothing where it was made before that was recorded. Raises ConfigError."""
+    path = folder / "instances.jsonl"
+    try:
+        return tuple(_TRAITS.decode_lines(path.read_bytes()))
+    except FileNotFoundError:
+        return ()
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: {error}. The command that made the run makes it again.") from error
 
 
 def read_attempts(folder: Path, rows: tuple[InstanceRow, ...]) -> Iterator[AttemptRow]:

@@ -27,6 +27,7 @@ from evalkit.cli.tables import counted
 from evalkit.core.ports import RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.core.suspects import Watch
+from evalkit.core.traits import traits
 from evalkit.core.triage import Triaging
 from evalkit.places import home, mlruns
 from evalkit.run.evaluate import Climb, Evaluation, Plan
@@ -150,7 +151,8 @@ class Session:
         wired, settings = self._wired, self._wired.settings
         earlier = self._folder.summary()
         record = self._record()
-        self._folder.begin(record, as_yaml(dict(wired.config)), self._lock(), rubrics_yaml(wired))
+        known = traits(wired.instances)
+        self._folder.begin(record, as_yaml(dict(wired.config)), self._lock(), rubrics_yaml(wired), known)
         tracker = wired.tracker
         tracker.start(record)
         plan = Plan(wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined)

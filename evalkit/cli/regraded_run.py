@@ -17,6 +17,7 @@ from evalkit.core.digest import rubric_digest
 from evalkit.core.ports import RunRecord
 from evalkit.core.regrading import Climbed
 from evalkit.core.summary import DatasetFacts, Facts, Summary, Tally
+from evalkit.core.traits import traits
 from evalkit.core.types import Completion, Solution, Status, Verdict
 from evalkit.places import mlruns
 from evalkit.wiring import Wired
@@ -42,7 +43,7 @@ def log(source: SourceRun, wired: Wired, climbs: Sequence[Climbed], overrides: S
         "overrides": list(overrides),
         "commit": commit(),
     }
-    folder.begin(record, as_yaml(dict(wired.config)), lock, rubrics_yaml(wired))
+    folder.begin(record, as_yaml(dict(wired.config)), lock, rubrics_yaml(wired), traits(wired.instances))
     solutions = asyncio.run(_journal(folder, record.key, climbs))
     tally = Tally(wired.settings.ladder)
     tracker = wired.tracker
