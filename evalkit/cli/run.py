@@ -27,6 +27,8 @@ def job(composed: Composed, tags: dict[str, str] | None = None) -> int:
     wired.tracker.prepare()
     try:
         session = Session(wired, composed.overrides, tags or {}, started)
+        if line := _out_of_reach(wired, composed.overrides):
+            print(f"evalkit: {line}", file=sys.stderr)
         done = session.finished()
         if done is not None:
             print(f"{session.where}: complete already; {session.news}")
@@ -34,6 +36,16 @@ def job(composed: Composed, tags: dict[str, str] | None = None) -> int:
         return _end(session, asyncio.run(session.run()))
     finally:
         wired.tracker.close()
+
+
+def _out_of_reach(wired: Wired, overrides: Sequence[str]) -> str:
+    """Somebody asked for more attempts than the rungs make: without a word it would look as if they had been made."""
+    most, asked = sum(rung.attempts for rung in wired.rungs.values()), wired.settings.max_attempts
+    if asked <= most or not any(one.startswith("max_attempts=") for one in overrides):
+        return ""
+    last = list(wired.rungs)[-1]
+    more = wired.rungs[last].attempts + asked - most
+    return f"max_attempts={asked} changes nothing: the rungs make {most} at most; ladder.rungs.{last}.attempts={more}"
 
 
 def _end(session: Session, summary: Summary) -> int:

@@ -234,6 +234,12 @@ def test_a_dataset_with_five_faults_reports_all_five(home):
     assert all(f"tasks.jsonl:{line}" in found.stderr for line in range(1, 6))
 
 
+def test_attempts_that_no_rung_makes_are_told(home, scripted):
+    found = home.evalkit("run", *scripted, "max_attempts=5")
+    assert "max_attempts=5 changes nothing: the rungs make 4 at most; ladder.rungs.big.attempts=3" in found.stderr
+    assert "max_attempts" not in home.evalkit("run", *scripted, "max_attempts=1").stderr
+
+
 def test_invariant_5_an_instance_whose_good_answer_fails_is_quarantined_and_shown(home, scripted):
     rows = [json.loads(line) for line in (home.path / "tasks.jsonl").open()]
     rows[0]["good"] = ["wrong"]
