@@ -7,10 +7,11 @@
 
 All of it is done by evalkit's own commands, as a user starts them, on the instances of known_good.jsonl; FOLDER
 holds clones or bare mirrors of their repositories. `gold`: `dataset check`, where the empty edit must fail and the
-known patch must pass. `answers`: one run for each file of recorded answers, held against the published outcomes.
-`ramp`: the recorded systems as the rungs of one ladder, weakest first, through `evalkit ramp`. `speed`: verdicts on
-known patches of sympy and Django, two at a time, against the bare test commands in trees that are laid out
-beforehand. With `--home` the runs are kept, and the same command goes on where it was cut off.
+known patch must pass. `ramp`: the recorded systems as the rungs of one ladder, weakest first, through `evalkit ramp`.
+`answers`: every recorded answer held against its published outcome; what a ramp in the same home has judged is not
+judged again. `speed`: verdicts on known patches of sympy and Django, two at a time, in turns with the bare test
+commands in trees that are laid out beforehand. With `--home` the runs are kept, and the same command goes on where it
+was cut off.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.adapters.run_results import read_attempts, read_summary
 from evalkit.cli.opened import open_wired
 from evalkit.core.edits import apply
 from evalkit.core.types import Candidate
@@ -104,38 +106,43 @@ def gold(bench: Bench) -> int:
 
 
 def answers(bench: Bench) -> int:
+    """Judges what no run in the home has judged yet, e.g. the ramp's, and compares all of it."""
     unexplained = 0
     for system in SYSTEMS:
-        done = bench.evalkit(
-            "run", "dataset=swebench", bench.ladder(system, [system]), "verifier=tests", "tracker=none",
-            "preflight=false", f"name={system}", "max_attempts=1", "feedback=none",
-        )  # fmt: skip
-        unexplained += _compared(bench, system, done.returncode)
+        judged = dict(_judged(bench.home, system))
+        missing = [one for one in bench.instances if one["instance_id"] not in judged]
+        if missing:
+            _write(bench.path, missing)
+            bench.evalkit(
+                "run", "dataset=swebench", bench.ladder(system, [system]), "verifier=tests", "tracker=none",
+                "preflight=false", f"name={system}", "max_attempts=1", "feedback=none",
+            )  # fmt: skip
+        unexplained += _compared(bench, system)
     return int(unexplained > 0)
 
 
-def _compared(bench: Bench, system: str, code: int) -> int:
+def _compared(bench: Bench, system: str) -> int:
     """Print how one system's verdicts agree with the published ones; the number of those without a known reason."""
     published = {row["instance_id"]: row["published_resolved"] for row in rows(DATA / f"answers_{system}.jsonl")}
-    ours = dict(_solved(bench.home, system))
+    ours = dict(_judged(bench.home, system))
     both = [name for name in ours if name in published]
     differing = [name for name in both if ours[name] is not published[name]]
     agree = f"{len(both) - len(differing)} of {len(both)}"
     solved = f"published {sum(published[name] for name in both)}, ours {sum(ours[name] for name in both)}"
-    print(f"{system}: agree {agree}; solved: {solved}; exit {code}")
+    print(f"{system}: judged {len(ours)} of {len(bench.instances)}; agree {agree}; solved: {solved}")
     for name in differing:
         print(f"  {name}: published {published[name]}, ours {ours[name]}: {KNOWN.get((system, name), 'UNEXPLAINED')}")
     return sum((system, name) not in KNOWN for name in differing)
 
 
-def _solved(home: Path, system: str) -> Iterator[tuple[str, bool]]:
-    """What a system's run came to; unfinished and quarantined instances are no result."""
-    for path in sorted((home / "mlruns" / "runs").glob("*/summary.json")):
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        if [rung["name"] for rung in summary["by_rung"]] == [system]:
-            for row in summary["instances"]:
-                if row["status"] in ("solved", "unsolved"):
-                    yield row["instance_id"], row["status"] == "solved"
+def _judged(home: Path, system: str) -> Iterator[tuple[str, bool]]:
+    """Whether each answer of a system was accepted, wherever it was an attempt; outages are no verdict."""
+    for folder in sorted((home / "mlruns" / "runs").glob("*/")):
+        if not (folder / "summary.json").is_file():
+            continue
+        for one in read_attempts(folder, read_summary(folder).instances):
+            if one.rung == system:
+                yield one.instance_id, one.accepted
 
 
 def ramp(bench: Bench) -> int:
