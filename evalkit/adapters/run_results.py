@@ -1,4 +1,4 @@
-"""A finished run's results, read from its folder: the summary, and a light row of every attempt."""
+"""A finished run's or ramp's results, read from its folder: the summary, a light row of every attempt, the phases."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from evalkit.core.errors import ConfigError
+from evalkit.core.phase import PhaseResults
 from evalkit.core.results import AttemptRow
 from evalkit.core.summary import InstanceRow, Summary
 from evalkit.core.traits import Traits
@@ -76,6 +77,21 @@ def read_attempts(folder: Path, rows: tuple[InstanceRow, ...]) -> Iterator[Attem
         while (path := climb / f"attempt_{number}.json").is_file():
             yield _attempt(path)
             number += 1
+
+
+def read_phases(folder: Path) -> list[PhaseResults]:
+    """A ramp's phases, in order. Raises ConfigError where there are none, or one cannot be read."""
+    paths = sorted(folder.glob("phase_[0-9]*_results.json"), key=lambda path: int(path.name.split("_")[1]))
+    if not paths:
+        raise ConfigError(f"{folder}: no phase_<X>_results.json. The same `evalkit ramp` goes on with the first phase.")
+    return [_phase(path) for path in paths]
+
+
+def _phase(path: Path) -> PhaseResults:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PhaseResults)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: {error}. Delete it: the same `evalkit ramp` makes it again.") from error
 
 
 def climb_folder(folder: Path, row: InstanceRow) -> Path:
