@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "two runs, paired on their instances: is the difference real?",
     "regrade": "judge a run's recorded answers again; calls no model",
     "triage": "what went wrong in a run, by cause, and which lever it points at",
+    "simulate": "ladders never run, priced from recorded attempts",
     "doctor": "is everything that this config needs there?",
     "dataset": "check, show or sample a dataset, or make one of git history",
     "rubric": "test or show rubrics",

@@ -172,10 +172,11 @@ def _asked_before(ladder: Ladder, rung: Rung, prompt: "Prompt", history: "Sequen
     if rung.temperature > 0:
         return False
     asked = (ladder.rungs[attempt.rung] for attempt in history if attempt.prompt.digest == prompt.digest)
-    return any(_asks_alike(rung, other) for other in asked)
+    return any(asks_alike(rung, other) for other in asked)
 
 
-def _asks_alike(one: Rung, other: Rung) -> bool:
+def asks_alike(one: Rung, other: Rung) -> bool:
+    """Whether two rungs ask the same model in the same way, whatever their attempts, price and policy."""
     settings = ("model", "api_base", "temperature", "max_tokens", "context_tokens", "params")
     return all(getattr(one, name) == getattr(other, name) for name in settings)
 

@@ -1,0 +1,133 @@
+"""In which unit a simulated ladder is priced, and what an attempt costs in it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import cached_property
+
+from evalkit.cli.recordings import Recorded
+from evalkit.core.errors import ConfigError
+from evalkit.core.ladder import Price, Rung
+from evalkit.core.results import AttemptRow
+
+MILLION = 1_000_000
+HEADS = {"usd": "US dollars", "tokens": "tokens", "seconds": "seconds", "attempts": "attempts"}
+INSTANT = 0.01  # seconds below which an answer was replayed
+
+
+class Pricing:
+    """What attempts cost: as recorded, or by `--price`. `unit` is usd, tokens, seconds or attempts.
+
+    Raises ConfigError for a price that cannot be read, or a unit in which an attempt's cost is unknown.
+    """
+
+    def __init__(self, runs: Sequence[Recorded], prices: Sequence[str], wanted: str) -> None:
+        self._runs = runs
+        self._prices = dict(self._read(text) for text in prices)
+        self.counted = False  # whether tokens had to be counted
+        self.unit = wanted if wanted != "auto" else self._auto()
+        if missing := self._unknown(self.unit):
+            raise ConfigError(f"--cost {self.unit}: unknown for rung {missing[0]}; {self._mend(missing[0])}")
+
+    @property
+    def why(self) -> str:
+        """What the costs are, in words."""
+        if self.unit == "usd":
+            given = ", ".join(self._prices)
+            counted = ", tokens counted by cl100k where the provider told none" if self.counted else ""
+            return "US dollars" + (f", by --price for {given}{counted}" if given else "")
+        if unpriced := self._unknown("usd"):
+            return f"{self.unit}, for the price of {', '.join(unpriced)} is unknown (--price)"
+        return f"{self.unit}, for the recorded attempts cost nothing" if not self._paid else self.unit
+
+    @property
+    def head(self) -> str:
+        """The unit as a column's heading."""
+        return "cost" if self.unit == "usd" else self.unit
+
+    @property
+    def axis(self) -> str:
+        """The unit as an axis' label."""
+        return f"{HEADS[self.unit]} a climb"
+
+    def say(self, cost: float) -> str:
+        """A cost as a person reads it."""
+        return f"${cost:.4g}" if self.unit == "usd" else f"{cost:.4g}"
+
+    def cost(self, source: str, row: AttemptRow) -> float:
+        """What an attempt costs."""
+        if self.unit == "usd":
+            price = self._prices.get(source) or self._prices.get(row.rung)
+            if price is None:
+                return row.cost_usd or 0.0
+            prompt, completion = self._tokens(row)
+            return (prompt * price.prompt + completion * price.completion) / MILLION
+        if self.unit == "tokens":
+            return float(sum(self._tokens(row)))
+        return row.seconds if self.unit == "seconds" else 1.0
+
+    def priced(self, name: str, rung: Rung) -> Rung:
+        """The rung with the price that was given for it."""
+        return replace(rung, price=self._prices[name]) if name in self._prices else rung
+
+    def _tokens(self, row: AttemptRow) -> tuple[int, int]:
+        """As the provider told, else counted."""
+        if row.tokens_prompt is not None and row.tokens_completion is not None:
+            return row.tokens_prompt, row.tokens_completion
+        return self._counted[id(row)]
+
+    @cached_property
+    def _counted(self) -> dict[int, tuple[int, int]]:
+        from evalkit.adapters.litellm_model import count_tokens  # noqa: PLC0415  needed where providers told none
+
+        self.counted = True
+        return {
+            id(row): run.counted(row, count_tokens)
+            for run in self._runs
+            for row in run.attempts
+            if row.tokens_prompt is None or row.tokens_completion is None
+        }
+
+    def _auto(self) -> str:
+        if not self._unknown("usd") and (self._paid or self._prices):
+            return "usd"
+        if not self._unknown("tokens"):
+            return "tokens"
+        return "seconds" if any(row.seconds_model > INSTANT for row in self._rows()) else "attempts"
+
+    @property
+    def _paid(self) -> bool:
+        return any(row.cost_usd for row in self._rows())
+
+    def _unknown(self, unit: str) -> list[str]:
+        """The rungs of which some attempt's cost is unknown."""
+        if unit == "usd":
+            rows = (row for row in self._rows() if row.cost_usd is None and row.rung not in self._prices)
+        elif unit == "tokens":
+            rows = (row for row in self._rows() if row.tokens_prompt is None or row.tokens_completion is None)
+        else:
+            return []
+        return list(dict.fromkeys(row.rung for row in rows))
+
+    def _mend(self, rung: str) -> str:
+        return f"give --price {rung}=PROMPT,COMPLETION, or another --cost"
+
+    def _rows(self) -> Iterator[AttemptRow]:
+        return (row for run in self._runs for row in run.attempts if not row.skipped)
+
+    def _read(self, text: str) -> tuple[str, Price]:
+        rung, _, numbers = text.partition("=")
+        there = [name for run in self._runs for name in run.ladder.rungs]
+        if rung not in there:
+            near = get_close_matches(rung, there, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(dict.fromkeys(there))}"
+            raise ConfigError(f"--price {text!r}: no rung {rung!r} in the runs; {hint}")
+        try:
+            prompt, completion = (float(number) for number in numbers.split(","))
+        except ValueError:
+            raise ConfigError(
+                f"--price {text!r}: write {rung}=PROMPT,COMPLETION in US dollars a million tokens"
+            ) from None
+        if min(prompt, completion) < 0:
+            raise ConfigError(f"--price {text!r}: a price is not below 0")
+        return rung, Price(prompt, completion)
