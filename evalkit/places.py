@@ -9,6 +9,8 @@ from pathlib import Path
 from evalkit.core.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parent
+# What a registered config brought along, while one is run. A variable, so that a sweep's processes have it too.
+BUNDLE = "EVALKIT_BUNDLE"
 
 
 def home() -> Path:
@@ -50,10 +52,28 @@ def installed(name: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
+def bundle() -> Path | None:
+    """The folder of the registered config that is run (`from=models:/…`), None without one."""
+    named = os.environ.get(BUNDLE)
+    return Path(named) if named else None
+
+
 def folders(name: str) -> list[Path]:
-    """The folders called `name` that are there, the user's own first."""
-    found = [home() / name, installed(name)]
+    """The folders called `name` that are there: a registered config's, then the user's own, then the installed one."""
+    brought = bundle()
+    found = [*([brought / name] if brought else []), home() / name, installed(name)]
     return [path for path in dict.fromkeys(found) if path.is_dir()]
+
+
+def skill_folders(name: str) -> list[str]:
+    """Where skills are read from: all folders, but with a registered config that has skills, from there alone.
+
+    A skill that came since would else go into prompts as well.
+    """
+    found = [conf / name for conf in folders("conf")]
+    brought = bundle()
+    own = brought / "conf" / name if brought else None
+    return [str(own)] if own is not None and own.is_dir() else list(map(str, found))
 
 
 def rubric_folders() -> list[str]:

@@ -23,7 +23,7 @@ from evalkit.core.rules.grader import Judge
 from evalkit.core.sampling import sample
 from evalkit.core.skills import Skillset
 from evalkit.core.types import Completion, Dataset, Instance, Message, Repo
-from evalkit.places import Places, cache, folders, home, mlruns, rubric_folders
+from evalkit.places import Places, cache, folders, home, mlruns, rubric_folders, skill_folders
 from evalkit.run.checking import effects
 from evalkit.settings import Settings, build, fingerprinted, target
 
@@ -237,7 +237,7 @@ class Wired:
     def skills(self) -> Skillset:
         """What may go into prompts beside problem and context."""
         wanted = self.settings.skills
-        return read_skills([str(conf / wanted.folder) for conf in folders("conf")], wanted)
+        return read_skills(skill_folders(wanted.folder), wanted)
 
     @cached_property
     def tracker(self) -> Tracker:

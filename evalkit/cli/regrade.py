@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from evalkit.cli.runs_of import run_folder  # noqa: PLC0415  --help needs none of these
     from evalkit.cli.source_run import SourceRun  # noqa: PLC0415
 
-    source = SourceRun(run_folder(args.run))
+    source = SourceRun(run_folder(args.run, journal=True))
     wired = source.wired(args.overrides)
     outcome = asyncio.run(_judged(source, wired, args))
     logged = _logged(source, wired, outcome, args) if args.log else ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from evalkit.adapters.rubric_files.reading import Reading
@@ -50,8 +51,15 @@ class RubricFolder:
         """The rubric inline under the key `rubric` at `source`, such as my.jsonl:3. Raises RubricError."""
         return parse_rubric(data, source, under=("rubric",))
 
+    def used(self) -> dict[str, str]:
+        """The files of the rubrics that were found so far, by the name or path that they were asked for by."""
+        return {name: self.path(name) for name in self._known}
+
     def _file(self, name: str) -> str:
         folders = [Path(folder) for folder in self.folders]
+        for folder in folders:
+            if (kept := folder / kept_as(name)).is_file():
+                return str(kept)
         places = [Path(), *folders, *(folder.parent for folder in folders)]
         for place in places:
             if (place / name).is_file():
@@ -66,6 +74,16 @@ class RubricFolder:
                 if path.suffix in SUFFIXES:
                     found.setdefault(path.stem, path)
         return found
+
+
+def kept_as(name: str) -> str:
+    """Where a folder of rubrics that were set aside with a config keeps the one that the config names so.
+
+    A path may lead anywhere, hence by its digest; the file's own name is the rubric's, where it gives none.
+    """
+    if Path(name).suffix not in SUFFIXES:
+        return f"{name}.yaml"
+    return f"by_path/{sha256(name.encode()).hexdigest()[:16]}/{Path(name).name}"
 
 
 def load_rubric(path: str | Path) -> Rubric:
