@@ -39,17 +39,17 @@ def paired(a: Mapping[str, bool], b: Mapping[str, bool]) -> Paired:
     only_a = tuple(one for one in shared if a[one] and not b[one])
     only_b = tuple(one for one in shared if b[one] and not a[one])
     both = sum(a[one] and b[one] for one in shared)
-    uplift, p_value = _uplift(len(only_a), len(only_b), len(shared))
+    uplift, p_value = difference(len(only_a), len(only_b), len(shared)), exact_mcnemar(len(only_a), len(only_b))
     neither = len(shared) - both - len(only_a) - len(only_b)
     conclusion = conclusion_of(len(only_a), len(only_b), p_value)
     return Paired(len(shared), both, only_a, only_b, neither, uplift, p_value, conclusion)
 
 
-def _uplift(only_a: int, only_b: int, instances: int) -> tuple[Interval, float]:
+def exact_mcnemar(only_a: int, only_b: int) -> float:
+    """Two-sided p: a binomial test of the discordant pairs."""
     from scipy.stats import binomtest  # noqa: PLC0415  scipy costs 0.5 s, and most commands need none
 
-    p_value = float(binomtest(only_b, only_a + only_b).pvalue) if only_a + only_b else 1.0
-    return difference(only_a, only_b, instances), p_value
+    return float(binomtest(only_b, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
 def difference(only_a: float, only_b: float, instances: float, *, z: float = Z) -> Interval:

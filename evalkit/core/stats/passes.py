@@ -1,0 +1,53 @@
+"""pass@k and pass^k: what k tries solve at least once, and what they solve each time."""
+
+from collections.abc import Mapping, Sequence
+from math import comb
+
+from evalkit.core.stats.rates import Interval
+from evalkit.core.stats.shares import FEWEST_CLUSTERS, labels_of, mean_of_shares
+
+Outcomes = Mapping[str, Sequence[bool]]
+
+
+def pass_at_k(outcomes: Outcomes, k: int, *, clusters: Mapping[str, str] | None = None) -> Interval | None:
+    """The chance that at least one of k tries solves an instance, from n >= k tries each; None without instances.
+
+    Unbiased: 1 - C(n - c, k) / C(n, k) (Chen et al. 2021, arXiv 2107.03374, equation 1), averaged over instances.
+    `outcomes`: an instance's id and its tries; `clusters`: its id and e.g. its repository. Raises ValueError where an
+    instance has fewer than k tries.
+    """
+    _check(outcomes, k)
+    return _mean(
+        [1 - comb(len(one) - sum(one), k) / comb(len(one), k) for one in outcomes.values()], outcomes, clusters
+    )
+
+
+def pass_hat_k(outcomes: Outcomes, k: int, *, clusters: Mapping[str, str] | None = None) -> Interval | None:
+    """The chance that all of k tries solve an instance (pass^k), as `pass_at_k`.
+
+    Unbiased: C(c, k) / C(n, k) (Yao et al. 2024, tau-bench, arXiv 2406.12045, section 3), averaged over instances.
+    """
+    _check(outcomes, k)
+    return _mean([comb(sum(one), k) / comb(len(one), k) for one in outcomes.values()], outcomes, clusters)
+
+
+def _check(outcomes: Outcomes, k: int) -> None:
+    if k < 1:
+        raise ValueError(f"k is {k}; it must be 1 or more")
+    short = [name for name, tries in outcomes.items() if len(tries) < k]
+    if short:
+        raise ValueError(
+            f"k is {k}, but {len(short)} of {len(outcomes)} instances have fewer judged epochs, e.g. {short[0]!r} "
+            f"{len(outcomes[short[0]])}: take a smaller k, leave them out, or run with epochs={k} or more"
+        )
+
+
+def _mean(shares: list[float], outcomes: Outcomes, clusters: Mapping[str, str] | None) -> Interval | None:
+    import numpy as np  # noqa: PLC0415  most commands need none
+
+    if not shares:
+        return None
+    labels = labels_of(list(outcomes), clusters)
+    if labels is not None and labels.max() + 1 < FEWEST_CLUSTERS:
+        labels = None
+    return mean_of_shares(np.array(shares), max(len(tries) for tries in outcomes.values()), labels)
