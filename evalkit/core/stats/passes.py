@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import comb
 
 from evalkit.core.stats.rates import Interval
-from evalkit.core.stats.shares import FEWEST_CLUSTERS, labels_of, mean_of_shares
+from evalkit.core.stats.shares import judged_clusters, mean_of_shares
 
 Outcomes = Mapping[str, Sequence[bool]]
 
@@ -47,7 +47,5 @@ def _mean(shares: list[float], outcomes: Outcomes, clusters: Mapping[str, str] |
 
     if not shares:
         return None
-    labels = labels_of(list(outcomes), clusters)
-    if labels is not None and labels.max() + 1 < FEWEST_CLUSTERS:
-        labels = None
+    labels = judged_clusters(list(outcomes), clusters)
     return mean_of_shares(np.array(shares), max(len(tries) for tries in outcomes.values()), labels)

@@ -5,7 +5,7 @@ from math import inf, sqrt
 from typing import Any
 
 from evalkit.core.stats.rates import Interval
-from evalkit.core.stats.shares import FEWEST_CLUSTERS, labels_of
+from evalkit.core.stats.shares import judged_clusters
 
 Values = Mapping[str, float]
 DRAWS = 5_000_000  # a bootstrap costs about as many random numbers
@@ -24,7 +24,7 @@ def mean_difference(
     if not names:
         return None
     differences = np.array([b[name] - a[name] for name in names], float)
-    return _bootstrap((differences, np.ones(len(names))), _labels(names, clusters), _over, seed)
+    return _bootstrap((differences, np.ones(len(names))), judged_clusters(names, clusters), _over, seed)
 
 
 def cost_per_solved(
@@ -40,7 +40,7 @@ def cost_per_solved(
     paid, won = (np.array([one[name] for name in names], float) for one in (cost, solved))
     if not names or won.sum() == 0:
         return None
-    return _bootstrap((paid, won), _labels(names, clusters), _over, seed)
+    return _bootstrap((paid, won), judged_clusters(names, clusters), _over, seed)
 
 
 def cost_per_solved_ratio(
@@ -56,12 +56,7 @@ def cost_per_solved_ratio(
     columns = tuple(np.array([one[name] for name in names], float) for one in (*b, *a))
     if not names or columns[1].sum() == 0 or columns[3].sum() == 0 or columns[2].sum() == 0:
         return None
-    return _bootstrap(columns, _labels(names, clusters), _ratio_of_ratios, seed)
-
-
-def _labels(names: list[str], clusters: Mapping[str, str] | None) -> Any:
-    labels = labels_of(names, clusters)
-    return labels if labels is not None and labels.max() + 1 >= FEWEST_CLUSTERS else None
+    return _bootstrap(columns, judged_clusters(names, clusters), _ratio_of_ratios, seed)
 
 
 def _over(above: Any, below: Any, axis: int = -1) -> Any:

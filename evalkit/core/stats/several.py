@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from evalkit.core.stats.epochs import Compared, Pairs, compared
 from evalkit.core.stats.rates import Interval
-from evalkit.core.stats.shares import labels_of, mean_of_shares
+from evalkit.core.stats.shares import judged_clusters, mean_of_shares
 
 Outcomes = Mapping[str, Sequence[bool]]
 LEVEL = 0.05
@@ -101,7 +101,7 @@ def _rate(outcomes: Outcomes, name: str, clusters: Mapping[str, str] | None) -> 
     if not judged:
         raise ValueError(f"{name!r} has no judged instance, so it has no rate")
     shares = np.array([sum(tries) / len(tries) for tries in judged.values()])
-    return mean_of_shares(shares, max(map(len, judged.values())), labels_of(list(judged), clusters))
+    return mean_of_shares(shares, max(map(len, judged.values())), judged_clusters(list(judged), clusters))
 
 
 def _concluded(one: Compared, p_adjusted: float) -> str:

@@ -48,6 +48,12 @@ def labels_of(names: Sequence[str], clusters: Mapping[str, str] | None) -> Any:
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
 
 
+def judged_clusters(names: Sequence[str], clusters: Mapping[str, str] | None) -> Any:
+    """As `labels_of`, where there are clusters enough to judge by, and not each instance is one of its own."""
+    labels = labels_of(names, clusters)
+    return labels if labels is not None and FEWEST_CLUSTERS <= labels.max() + 1 < len(names) else None
+
+
 def standard_error(values: Any, labels: Any = None) -> tuple[float, float]:
     """The standard error of the mean of `values`, and the degrees of freedom of its t.
 
