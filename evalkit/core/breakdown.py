@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from evalkit.core.pairing import Pair, Side
 from evalkit.core.stats import Interval, difference
@@ -98,12 +97,12 @@ def _groups(
 
 def group(name: str, pairs: Sequence[Pair]) -> Group:
     """What a part of the pairs comes to."""
-    shares = [pair.shares for pair in pairs]
-    only_a = sum(one.solved and not other.solved for pair in pairs for one, other in zip(pair.a, pair.b, strict=True))
-    only_b = sum(other.solved and not one.solved for pair in pairs for one, other in zip(pair.a, pair.b, strict=True))
+    only_a = sum(one.solved > other.solved for pair in pairs for one, other in zip(pair.a, pair.b, strict=True))
+    only_b = sum(one.solved < other.solved for pair in pairs for one, other in zip(pair.a, pair.b, strict=True))
     once = all(len(pair.a) == 1 for pair in pairs)
     uplift = difference(only_a, only_b, len(pairs)) if once else None
-    return Group(name, len(pairs), fmean(a for a, _ in shares), fmean(b for _, b in shares), only_a, only_b, uplift)
+    a, b = (sum(pair.shares[side] for pair in pairs) / len(pairs) for side in (0, 1))
+    return Group(name, len(pairs), a, b, only_a, only_b, uplift)
 
 
 def _count(ended: Counter[str], cured: Counter[str], one: InstanceRow, other: InstanceRow) -> None:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from evalkit.core.errors import ConfigError
 from evalkit.core.summary import InstanceRow, Summary
@@ -25,16 +24,15 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One instance under A and B: its climbs that both judged, epoch by epoch, at least one."""
+    """One instance under A and B: its climbs that both judged, epoch by epoch, at least one.
+
+    `shares` are the shares of these climbs that A and B solved.
+    """
 
     instance_id: str
     a: tuple[InstanceRow, ...]
     b: tuple[InstanceRow, ...]
-
-    @property
-    def shares(self) -> tuple[float, float]:
-        """The share of the climbs that each solved."""
-        return fmean(row.solved for row in self.a), fmean(row.solved for row in self.b)
+    shares: tuple[float, float]
 
 
 def refuse(sides: Sequence[Side], *, shared_only: bool = False, simulated: bool = False) -> None:
@@ -63,9 +61,13 @@ def pair(a: Side, b: Side) -> tuple[Pair, ...]:
         climbs.setdefault(key[0], []).append((ours[key], theirs[key]))
     if not climbs:
         raise ConfigError(f"{_named(a)} and {_named(b)} share no judged instance, so there is nothing to compare")
-    return tuple(
-        Pair(name, tuple(one for one, _ in rows), tuple(other for _, other in rows)) for name, rows in climbs.items()
-    )
+    return tuple(_pair(name, rows) for name, rows in climbs.items())
+
+
+def _pair(name: str, climbs: Sequence[tuple[InstanceRow, InstanceRow]]) -> Pair:
+    a, b = zip(*climbs, strict=True)
+    shares = sum(row.solved for row in a) / len(a), sum(row.solved for row in b) / len(b)
+    return Pair(name, a, b, shares)
 
 
 def left_out(side: Side) -> dict[str, int]:
