@@ -17,6 +17,7 @@ COMMANDS = {
     "ramp": "phases of growing samples, each behind its gate",
     "runs": "the runs in the tracking store",
     "compare": "two runs, paired on their instances: is the difference real?",
+    "report": "a run as one HTML file, or two beside each other, with every climb",
     "regrade": "judge a run's recorded answers again; calls no model",
     "triage": "what went wrong in a run, by cause, and which lever it points at",
     "simulate": "ladders never run, priced from recorded attempts",
