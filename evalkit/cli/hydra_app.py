@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from evalkit.cli import elsewhere
 from evalkit.cli.explain import explain
 from evalkit.cli.overrides import as_written, for_hydra, refuse_unknown_rungs
 from evalkit.core.errors import ConfigError, EvalkitError
-from evalkit.places import folders, installed
+from evalkit.places import folders, installed, mlruns
 
 REFUSED = (HydraException, OmegaConfBaseException, YAMLError)
 
@@ -52,38 +53,72 @@ class UserFirst(SearchPathPlugin):
             search_path.append("evalkit-sweeps", f"file://{path.parent}")
 
 
-def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], int], primary: str = "run") -> int:
+def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | Ended"], primary: str = "run") -> int:
     """Run a Hydra application over `argv`; the worst exit code of its jobs.
 
-    `job` is called once a composed config: once, or once a cell with `-m`. `primary` is the primary config's name.
-    Raises ConfigError for what Hydra refuses.
+    `job` is called once a composed config: once, or once a cell with `-m`, there perhaps in another process, so it must
+    be of a module's own. Its `refused(overrides, error)`, if it has one, hears of what it raised and of what never
+    became a config. `primary` is the primary config's name. Raises ConfigError for what Hydra refuses.
     """
-    codes: list[int] = []
-    refused: list[EvalkitError] = []
-
-    def task(config: DictConfig) -> None:
-        # Hydra would announce what a job raises in words of its own, and end a sweep's other cells' exit codes.
-        try:
-            codes.append(job(_resolved(config)))
-        except EvalkitError as error:
-            refused.append(error)
-            if HydraConfig.get().mode is RunMode.MULTIRUN:
-                print(f"evalkit: {error}", file=sys.stderr)
-
     _register(with_sweeps=any(argument.startswith("+sweeps=") for argument in argv))
     saved = sys.argv
     sys.argv = [prog, *for_hydra(argv)]
     # Without it Hydra catches what a job raises, prints a traceback and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name=primary)(task)()
-    except REFUSED as error:
-        raise _refusal(error, argv, primary) from error
-    finally:
-        sys.argv = saved
-    if refused and not codes:
-        raise refused[0]
-    return max([*codes, *(error.exit_code for error in refused)], default=0)
+    with elsewhere.carrying(mlruns() / "hydra") as carried:
+        task = Task(job, carried)
+        try:
+            hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name=primary)(task)()
+        except REFUSED as error:
+            raise _refusal(error, argv, primary) from error
+        finally:
+            sys.argv = saved
+        codes = [*task.codes, *carried.codes()]
+    if task.refused and not codes:
+        raise task.refused[0]
+    return max([*codes, *(error.exit_code for error in task.refused)], default=0)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job's exit code, and what Hydra's sweeper is told of it, where that asks (optuna)."""
+
+    code: int
+    told: object = None
+
+
+@dataclass
+class Task:
+    """What Hydra calls with each composed config: here, or in a process that a launcher started."""
+
+    job: Callable[[Composed], "int | Ended"]
+    carried: elsewhere.Carried
+    codes: list[int] = field(default_factory=list)
+    refused: list[EvalkitError] = field(default_factory=list)
+
+    def __call__(self, config: DictConfig) -> object:
+        """Do the job; what ends it is noted, since Hydra would announce it in words of its own and end other cells."""
+        self.carried.settle()
+        try:
+            done = self.job(_resolved(config))
+        except EvalkitError as error:
+            if (refused := getattr(self.job, "refused", None)) is not None:
+                refused(as_written(HydraConfig.get().overrides.task), error)
+            elif HydraConfig.get().mode is RunMode.MULTIRUN:
+                print(f"evalkit: {error}", file=sys.stderr)
+            self._note(error)
+            return None
+        ended = done if isinstance(done, Ended) else Ended(done)
+        self._note(ended.code)
+        return ended.told
+
+    def _note(self, code: "int | EvalkitError") -> None:
+        if self.carried.is_away:
+            self.carried.note(code.exit_code if isinstance(code, EvalkitError) else code)
+        elif isinstance(code, EvalkitError):
+            self.refused.append(code)
+        else:
+            self.codes.append(code)
 
 
 def composed(overrides: Sequence[str], primary: str = "run") -> Composed:

@@ -10,9 +10,14 @@ FORMATS = ("table", "json", "csv")
 
 
 def show(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "", form: str = "table"
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    title: str = "",
+    form: str = "table",
+    tight: bool = False,
 ) -> None:
-    """Print rows. `columns` maps a row's key to its heading; JSON prints the rows whole."""
+    """Print rows. `columns` maps a row's key to its heading; JSON prints the rows whole; `tight` for many columns."""
     if form == "json":
         print(json.dumps(list(rows), indent=2, default=str))
     elif form == "csv":
@@ -20,7 +25,7 @@ def show(
         writer.writerow(columns)
         writer.writerows([row.get(key) for key in columns] for row in rows)  # None: an empty field
     else:
-        _table(rows, columns, title)
+        _table(rows, columns, title, tight=tight)
 
 
 def cell(value: Any) -> str:
@@ -37,7 +42,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str) -> None:
+def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str, *, tight: bool) -> None:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  rich costs 60 ms, which `--format json` need not pay
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -46,7 +51,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title:
     console = Console()
     if title:  # not the table's own, which is wrapped to the table's width
         console.print(Text(title, style="italic"))
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0) if tight else (0, 1), pad_edge=not tight)
     for heading in columns.values():
         table.add_column(Text(heading), overflow="fold")  # a name may hold what rich takes for markup
     for row in rows:

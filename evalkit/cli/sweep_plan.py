@@ -1,0 +1,208 @@
+"""What a sweep is before it runs: its name, what its cells share, what is swept, and the key made of these."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from evalkit.cli.hydra_app import Composed, composed
+from evalkit.cli.overrides import for_hydra
+from evalkit.core.digest import canonical
+from evalkit.core.errors import ConfigError, EvalkitError
+from evalkit.core.sweep import MEASURES, factor
+from evalkit.places import folders
+from evalkit.settings import read
+from evalkit.wiring import INCIDENTAL, Wired
+
+SETTINGS = ("fail_fast", "objectives")  # of the key `sweep` in a sweep's file
+MODES = {"-m", "--multirun", "hydra.mode=MULTIRUN"}
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A sweep as its file and the command line describe it. Raises ConfigError before anything is spent."""
+
+    name: str
+    overrides: tuple[str, ...]
+    config_dir: str | None = None  # Hydra's --config-dir
+
+    def check(self) -> None:
+        """Refuse what can never work."""
+        self._refuse_one_run()
+        wrong = [key for key in self.settings if key not in SETTINGS]
+        if wrong:
+            raise ConfigError(
+                f"sweeps/{self.name}.yaml: sweep has no setting {wrong[0]!r}; there are {', '.join(SETTINGS)}"
+            )
+        self._check_objectives()
+
+    @cached_property
+    def swept(self) -> dict[str, str]:
+        """Settings with their values, from the file and the command line."""
+        known = OmegaConf.to_container(self._hydra.sweeper, resolve=True)
+        params = dict(known.get("params") or {}) if isinstance(known, dict) else {}
+        given = {factor(one)[0]: factor(one)[1] for one in self.overrides if not self._is_fixed(one)}
+        return {**{factor(str(name))[0]: str(values) for name, values in params.items()}, **given}
+
+    @cached_property
+    def fixed(self) -> tuple[str, ...]:
+        """The overrides of the command line that hold for all cells."""
+        return tuple(one for one in self.overrides if self._is_fixed(one))
+
+    @cached_property
+    def key(self) -> str:
+        """The sweep's identity: its name and the run that it is without its params; more values change nothing."""
+        return hashlib.sha256(canonical([self.name, self._shared()]).encode()).hexdigest()[:12]
+
+    @cached_property
+    def base(self) -> Composed:
+        """What the cells share."""
+        return composed([*self._named, *self.fixed])
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The same as plain data, without the sweep's own settings."""
+        return {name: value for name, value in self.base.config.items() if name != "sweep"}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The sweep's own settings."""
+        found = self.base.config.get("sweep") or {}
+        if not isinstance(found, Mapping):
+            raise ConfigError(f"sweeps/{self.name}.yaml: sweep is {found!r}; it must hold settings")
+        return found
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the shared ladder's answers are scripted or replayed; its cells may still say otherwise."""
+        models = [str(rung.get("model", "")) for rung in (self.config.get("ladder") or {}).get("rungs", {}).values()]
+        return any(model.startswith(("scripted/", "replay/")) for model in models)
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether cells run in other processes."""
+        return "BasicLauncher" not in str(self._hydra.launcher._target_)
+
+    @property
+    def launcher(self) -> str:
+        """What starts the cells."""
+        return str(self._hydra.runtime.choices.get("hydra/launcher", "basic"))
+
+    @cached_property
+    def cells(self) -> int | None:
+        """How many cells there will be; None where that is the sweeper's to say."""
+        sweeper = self._hydra.sweeper
+        if "n_trials" in sweeper:
+            return int(sweeper.n_trials)
+        if "BasicSweeper" not in str(sweeper._target_):
+            return None
+        try:
+            parsed = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in self.swept.items()])
+            return math.prod(_count(one) for one in parsed)
+        except (HydraException, ValueError, NotImplementedError):  # a glob; Hydra itself will count
+            return None
+
+    @cached_property
+    def objectives(self) -> tuple[str, ...]:
+        """What the sweeper is told of each cell: as many metrics as it has directions."""
+        given = self.settings.get("objectives")
+        if given is not None:
+            return tuple([given] if isinstance(given, str) else map(str, given))
+        return (
+            ("solved_rate", "cost_usd")
+            if len(self._directions) == len(("solved_rate", "cost_usd"))
+            else ("solved_rate",)
+        )
+
+    def for_sweeper(self, folder: Path, *, fail_fast: bool) -> list[str]:
+        """Overrides that make Hydra's sweeper leave its files in `folder`, and go on after a cell that failed."""
+        given = [one.partition("=")[0] for one in self.overrides]
+        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+        found = [] if "hydra.sweep.dir" in given else [f"hydra.sweep.dir='{quoted}'"]
+        if self._hydra.sweeper.get("max_failure_rate") == 0 and not fail_fast:
+            found.append("hydra.sweeper.max_failure_rate=1.0")
+        return found
+
+    @property
+    def _directions(self) -> list[str]:
+        found = self._hydra.sweeper.get("direction")
+        many = OmegaConf.is_list(found)
+        return [] if found is None else [str(getattr(one, "name", one)) for one in (found if many else [found])]
+
+    def _check_objectives(self) -> None:
+        from difflib import get_close_matches  # noqa: PLC0415  for a slip only
+
+        for name in self.objectives:
+            if name not in MEASURES:
+                near = get_close_matches(name, MEASURES, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(MEASURES)}"
+                raise ConfigError(f"sweep.objectives: no metric {name!r}; {hint}")
+        directions = self._directions
+        if directions and len(directions) != len(self.objectives):
+            told = f"{len(directions)} directions for {len(self.objectives)} objectives ({', '.join(self.objectives)})"
+            raise ConfigError(f"hydra.sweeper.direction: {told}. Name as many: sweep: {{objectives: […]}}")
+        for name, direction in zip(self.objectives, directions, strict=False):
+            if name == "solved_rate" and direction == "minimize":
+                raise ConfigError(
+                    "hydra.sweeper.direction: minimize would look for the worst solved_rate; "
+                    "set it to maximize, or to [maximize, minimize] for solved_rate and cost_usd"
+                )
+
+    @cached_property
+    def _hydra(self) -> Any:
+        """Hydra's own config, with the params of the sweep's file."""
+        composed([*self._named, *(one for one in self.overrides if not self._parsed(one).is_sweep_override())])
+        return HydraConfig.get()
+
+    @property
+    def _named(self) -> list[str]:
+        searched = [f"hydra.searchpath=['file://{Path(self.config_dir).absolute()}']"] if self.config_dir else []
+        return [f"+sweeps={self.name}", *searched]
+
+    def _parsed(self, override: str) -> Override:
+        try:
+            (found,) = OverridesParser.create().parse_overrides(for_hydra([override]))
+        except HydraException as error:
+            raise ConfigError(f"{override!r} is no override: {' '.join(str(error).split())}") from error
+        return found
+
+    def _is_fixed(self, override: str) -> bool:
+        """One value for a key of the file's params narrows the sweep, and does not make it another."""
+        if self._parsed(override).is_sweep_override():
+            return False
+        params = self._hydra.sweeper.get("params") or {}
+        return factor(override)[0] not in {factor(str(name))[0] for name in params}
+
+    def _shared(self) -> object:
+        config = self.config
+        try:
+            return Wired(config, self.base.choices, read(config)).key
+        except EvalkitError:  # what is swept makes it whole, such as the path of a dataset
+            return {name: value for name, value in config.items() if name not in INCIDENTAL or name == "dataset"}
+
+    def _refuse_one_run(self) -> None:
+        """A sweep's file without Hydra's word for several runs would be one run, without its params."""
+        path = next(path for folder in folders("sweeps") if (path := Path(folder) / f"{self.name}.yaml").is_file())
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        hydra = content.get("hydra") if isinstance(content, dict) else None
+        mode = hydra.get("mode") if isinstance(hydra, dict) else None
+        if mode != "MULTIRUN" and not MODES & set(self.overrides):
+            said = "has no hydra.mode" if mode is None else f"has hydra.mode {mode!r}"
+            raise ConfigError(f"{path} {said}, and would be one run. Add under `hydra:` the line `mode: MULTIRUN`.")
+
+
+def _count(override: Override) -> int:
+    return len(list(override.sweep_string_iterator())) if override.is_sweep_override() else 1
