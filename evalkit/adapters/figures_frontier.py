@@ -1,6 +1,7 @@
 """The cost-quality frontier as a picture: what each ladder costs and solves, the worthwhile ones named."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ SIZE = (8.0, 5.2)  # inches
 INK, LINE, FAINT = "#1f2328", "#0b63ce", "#c3c9d1"
 GAPS = (6, 14, 26, 42, 62, 86, 114)  # points between a mark and its label, nearest first
 WAYS = ((1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1), (-1, 0))
+WIDE = 30  # times: costs so far apart would lie on top of each other
 MOST_DOTS = 4000  # of the cloud
 
 
@@ -34,12 +36,17 @@ def draw_frontier(
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
     _marks(axes, points, [one for one in points if one.name in frontier], _thinned(cloud))
+    costs = [one.cost for one in points] + [cost for cost, _ in cloud]
+    if min(costs) > 0 and max(costs) > WIDE * min(costs):
+        axes.set_xscale("log")
+        unit += " (logarithmic)"
     axes.set(title=title, xlabel=unit, ylabel="solved")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e8ebef", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.margins(x=0.12, y=0.12)
+    axes.margins(x=0.14, y=0.14)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)  # below: no mark lies under it
     canvas.draw()
     figure.set_layout_engine("none")  # labels are placed by pixels: nothing may move afterwards
     _name(axes, canvas, points)
@@ -74,7 +81,6 @@ def _marks(axes: Any, points: Sequence[Point], line: Sequence[Point], cloud: Seq
     axes.scatter(
         [one.cost for one in ordered], [one.solved for one in ordered], s=40, color=LINE, label="frontier", zorder=4
     )
-    axes.legend(loc="lower right", frameon=False, fontsize=8)
 
 
 def _thinned(cloud: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
@@ -86,8 +92,7 @@ def _name(axes: Any, canvas: Any, points: Sequence[Point]) -> None:
     """Label every point at the nearest place that is free; a label far from its mark gets a thin line to it."""
     renderer = canvas.get_renderer()
     taken = [_around(axes, one) for one in points]
-    legend = axes.get_legend()
-    taken += [legend.get_window_extent(renderer)] if legend else []
+    taken += _along(axes)
     inside = axes.get_window_extent(renderer)
     for point in sorted(points, key=lambda one: (-one.solved, one.cost)):
         label = None
@@ -117,6 +122,19 @@ def _name(axes: Any, canvas: Any, points: Sequence[Point]) -> None:
                 break
             label.remove()
             label = None
+
+
+def _along(axes: Any) -> list[Any]:
+    """The parts of the line that labels must not cross."""
+    from matplotlib.transforms import Bbox  # noqa: PLC0415  as above
+
+    boxes = []
+    for line in axes.lines:
+        corners = axes.transData.transform(line.get_path().interpolated(1).vertices)
+        for (x, y), (to_x, to_y) in pairwise(corners):
+            for left, right, low, high in ((x, to_x, y, y), (to_x, to_x, min(y, to_y), max(y, to_y))):
+                boxes.append(Bbox.from_extents(left, low - 1, right + 1, high + 1))
+    return boxes
 
 
 def _text_box(label: Any, renderer: Any) -> Any:

@@ -11,8 +11,9 @@ from evalkit.core.ladder import Price, Rung
 from evalkit.core.results import AttemptRow
 
 MILLION = 1_000_000
-HEADS = {"usd": "US dollars", "tokens": "tokens", "seconds": "seconds", "attempts": "attempts"}
-INSTANT = 0.01  # seconds below which an answer was replayed
+HUNDRED = 100  # above, no decimals
+HEADS = {"usd": "US dollars", "tokens": "tokens", "seconds": "seconds of model and verifier", "attempts": "attempts"}
+RECORDED = ("replay/", "scripted/")  # their seconds say nothing of a model's
 
 
 class Pricing:
@@ -25,6 +26,7 @@ class Pricing:
         self._runs = runs
         self._prices = dict(self._read(text) for text in prices)
         self.counted = False  # whether tokens had to be counted
+        self._wanted = wanted
         self.unit = wanted if wanted != "auto" else self._auto()
         if missing := self._unknown(self.unit):
             raise ConfigError(f"--cost {self.unit}: unknown for rung {missing[0]}; {self._mend(missing[0])}")
@@ -34,11 +36,13 @@ class Pricing:
         """What the costs are, in words."""
         if self.unit == "usd":
             given = ", ".join(self._prices)
-            counted = ", tokens counted by cl100k where the provider told none" if self.counted else ""
-            return "US dollars" + (f", by --price for {given}{counted}" if given else "")
+            by_us = ", tokens counted by cl100k where no provider told them" if self.counted else ""
+            return "US dollars" + (f", by --price for {given}{by_us}" if given else "")
+        if self.unit == self._wanted:
+            return self.unit
         if unpriced := self._unknown("usd"):
-            return f"{self.unit}, for the price of {', '.join(unpriced)} is unknown (--price)"
-        return f"{self.unit}, for the recorded attempts cost nothing" if not self._paid else self.unit
+            return f"{self.unit}, since what {', '.join(unpriced)} cost is unknown (--price RUNG=PROMPT,COMPLETION)"
+        return f"{self.unit}, since the recorded attempts cost nothing (--price RUNG=PROMPT,COMPLETION)"
 
     @property
     def head(self) -> str:
@@ -52,7 +56,11 @@ class Pricing:
 
     def say(self, cost: float) -> str:
         """A cost as a person reads it."""
-        return f"${cost:.4g}" if self.unit == "usd" else f"{cost:.4g}"
+        return f"${self.bare(cost)}" if self.unit == "usd" else self.bare(cost)
+
+    def bare(self, cost: float, digits: int = 3) -> str:
+        """The same without its sign."""
+        return f"{cost:,.0f}" if cost >= HUNDRED else f"{cost:.{digits}g}"
 
     def cost(self, source: str, row: AttemptRow) -> float:
         """What an attempt costs."""
@@ -93,7 +101,8 @@ class Pricing:
             return "usd"
         if not self._unknown("tokens"):
             return "tokens"
-        return "seconds" if any(row.seconds_model > INSTANT for row in self._rows()) else "attempts"
+        models = [rung.model for run in self._runs for rung in run.ladder.rungs.values()]
+        return "attempts" if all(model.startswith(RECORDED) for model in models) else "seconds"
 
     @property
     def _paid(self) -> bool:

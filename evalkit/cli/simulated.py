@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -107,8 +107,19 @@ class Simulation:
             kinds.setdefault(spec, []).append("same budget")
         for text in self._args.ladder:
             kinds.setdefault(self._spec(text), []).append("asked for")
+        as_run = []
+        for one in self.as_run:
+            spec = self._own(one.outcome)
+            if spec in kinds and self._simulated(spec) == replace(one.outcome, ladder=self._simulated(spec).ladder):
+                kinds[spec].append("as run")
+            else:
+                as_run.append(one)
         rows = [Shown(spec_name(spec), tuple(why), self._simulated(spec)) for spec, why in kinds.items()]
-        return tuple(sorted([*rows, *self.as_run], key=lambda one: (one.outcome.cost.value, -one.outcome.solved)))
+        return tuple(sorted([*rows, *as_run], key=lambda one: (one.outcome.cost.value, -one.outcome.solved)))
+
+    def _own(self, result: Outcome) -> Spec:
+        """A run's ladder in the simulation's words."""
+        return tuple((self.evidence.source_of(rung), rung.attempts) for rung in result.ladder.rungs.values())
 
     def _equal_budget(self) -> list[Spec]:
         """Samples of one model alone, as many as cost no more than the best ladder."""
@@ -209,8 +220,9 @@ class Simulation:
             best = self._simulated(self.best)
             rate = best.solved / best.climbs
             lines.append(
-                f"the best of {self.found.ladders:,} ladders looks better than it is: {spec_name(self.best)} "
-                f"{rate:.1%}; chosen on nine tenths and counted on the last tenth {self.found.held_out:.1%}"
+                f"the best of {self.found.ladders:,} ladders, chosen on these instances, looks better than it is: "
+                f"{spec_name(self.best)} solves {rate:.1%} here, and {self.found.held_out:.1%} where the choice is made "
+                "on nine tenths of the instances and counted on the last tenth"
             )
         return lines
 
@@ -263,7 +275,13 @@ def print_table(simulation: Simulation, drawn: Sequence[Path], written: Path | N
     told = "prompts tell of earlier attempts" if evidence.told else "no prompt depends on earlier attempts"
     print(f"cost: {simulation.pricing.why}; {told}; max_attempts {simulation.max_attempts}")
     show([_rung(simulation, name) for name in evidence.sources], RUNGS)
-    show([_row(simulation, one) for one in simulation.shown], COLUMNS | {"cost": f"{simulation.pricing.head} a climb"})
+    of = f"of {simulation.shown[0].outcome.climbs}"
+    solved = f"solved {of}"
+    cost = "attempts a climb" if simulation.pricing.unit == "attempts" else f"{simulation.pricing.head} {of}"
+    heads = COLUMNS | {"solved": solved, "cost": cost}
+    if simulation.pricing.unit == "attempts":
+        del heads["attempts"]
+    show([_row(simulation, one) for one in simulation.shown], heads)
     for line in (*simulation.assumptions, *simulation.warnings):
         print(line)
     print(f"picture: {', '.join(map(_short, drawn))}")
@@ -271,15 +289,17 @@ def print_table(simulation: Simulation, drawn: Sequence[Path], written: Path | N
         print(f"written: {_short(written)}; {simulation.command}")
 
 
-RUNGS = {"name": "rung", "model": "model", "asked": "asked", "accepted": "accepted", "cost": "cost an attempt"}
-COLUMNS = {"name": "ladder", "solved": "solved", "rate": "rate (95 %)", "cost": "", "attempts": "attempts", "kind": ""}
+RUNGS = {"name": "rung", "model": "model", "asked": "asked", "accepted": "accepted", "cost": "each"}
+COLUMNS = {"name": "ladder", "solved": "solved", "rate": "95 %", "cost": "", "attempts": "attempts", "kind": ""}
 
 
 def _rung(simulation: Simulation, name: str) -> dict[str, Any]:
     usual = simulation.evidence.usual[name]
+    model = simulation.evidence.sources[name].model
+    prefix, _, rest = model.partition("/")
     return {
         "name": name,
-        "model": simulation.evidence.sources[name].model,
+        "model": f"{prefix}/…/{Path(rest).name}" if prefix == "replay" and "/" in rest else model,
         "asked": usual.attempts,
         "accepted": round(usual.rate * usual.attempts),
         "cost": simulation.pricing.say(usual.cost[1]) if usual.attempts else None,
@@ -287,20 +307,19 @@ def _rung(simulation: Simulation, name: str) -> dict[str, Any]:
 
 
 def _row(simulation: Simulation, one: Shown) -> dict[str, Any]:
-    from evalkit.cli.outcome import rate  # noqa: PLC0415  rich is needed only for the table
-
-    found = one.outcome
-    solved = f"{found.solved:.4g}"
+    found, say, bare = one.outcome, simulation.pricing.say, simulation.pricing.bare
+    cost = found.cost
+    total = 1 if simulation.pricing.unit == "attempts" else found.climbs
+    solved = f"{round(found.solved, 1):g}"
     if (found.least, found.most) != (found.solved, found.solved):
         solved += f" ({found.least:g}–{found.most:g})"
-    low, high = simulation.pricing.say(found.cost.low), simulation.pricing.say(found.cost.high)
     return {
         "name": one.name,
-        "solved": f"{solved} of {found.climbs}",
-        "rate": rate(found.rate),
-        "cost": f"{simulation.pricing.say(found.cost.value)} ({low}–{high})",
+        "solved": solved,
+        "rate": "–" if found.rate is None else f"{100 * found.rate.low:.0f}–{100 * found.rate.high:.0f}",
+        "cost": f"{say(total * cost.value)} ({bare(total * cost.low, 2)}–{bare(total * cost.high, 2)})",
         "attempts": f"{found.attempts:.2f}",
-        "kind": ", ".join(one.kinds),
+        "kind": ", ".join(kind for kind in one.kinds if kind != "alone"),  # which its name says
     }
 
 

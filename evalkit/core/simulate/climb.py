@@ -110,7 +110,7 @@ class _Climbing:
         self._pay(source, taken)
         self._asked.append(source)
         accepted = self._accepted(source, taken)
-        self.solved += self.alive * accepted
+        self.solved = min(1.0, self.solved + self.alive * accepted)
         self.alive *= 1 - accepted
         self._paths = self._still(answer) if exact else ()
         failure = None if taken is None or taken.failure is None else Failure(taken.failure)

@@ -50,13 +50,15 @@ def outcome(ladder: Ladder, max_attempts: int, evidence: Evidence, *, seed: int 
             for unknown in (Unknown.FAILS, Unknown.ACCEPTED)
         ]
     dear, cheap = (_mean([one.cost for one in each]) for each in bounds)
+    least, most = (fsum(one.solved for one in each) for each in bounds)
     cost = _mean([one.cost for one in found])
     return Outcome(
         ladder,
         max_attempts,
         len(found),
         fsum(one.solved for one in found),
-        *(fsum(one.solved for one in each) for each in bounds),
+        least,
+        most,
         _rate(found),
         bootstrapped(found, seed),
         (min(cheap, cost), max(dear, cost)),

@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import factorial, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evalkit.core.failure import Failure
 from evalkit.core.frontier import Point, frontier
 from evalkit.core.ladder import Ladder, Then, then
 from evalkit.core.simulate.evidence import Answer, Evidence, Unit
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Spec = tuple[tuple[str, int], ...]  # sources with their attempts, in climbing order
 MOST_NUMBERS = 40_000_000  # of sets x instances held at once: 160 MB
@@ -161,7 +158,7 @@ class _Space:
             cost[0] = np.inf  # no rung at all is no ladder
         return _Part(start, cost, (1 - alive) @ self._tested(), last)
 
-    def _folds(self, seed: int) -> "NDArray[Any]":
+    def _folds(self, seed: int) -> Any:
         """By instance: its weight in the mean of each fold's training part, and, last, in the mean of all."""
         np = self.np
         count = len(self.evidence.units)
@@ -171,7 +168,7 @@ class _Space:
         sizes = np.maximum(inside.sum(0), 1)
         return np.concatenate([inside / sizes, np.full((count, 1), 1 / count)], 1).astype(np.float32)
 
-    def _tested(self) -> "NDArray[Any]":
+    def _tested(self) -> Any:
         """As `_folds`: the training parts' means, then the held-out parts', then all."""
         np = self.np
         outside = self.folds[:, :-1] == 0
