@@ -1,6 +1,7 @@
 """A run as one HTML file that opens without a network: rates, rungs, failures, and every climb with its texts.
 
-It is written into the run's folder, or to --out. RUN is a run's folder, name, key or MLflow id.
+Of several runs, the first is what the others are compared with: uplift with its interval, whether it is real, what
+flips, and each instance's climbs side by side. RUN is a run's folder, name, key or MLflow id.
 """
 
 import argparse
@@ -9,17 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evalkit.adapters.report import Written
+    from evalkit.adapters.report.saving import Written
     from evalkit.core.summary import Summary
 
-EXAMPLE = "evalkit report 0123456789ab --out report.html"
+EXAMPLE = "evalkit report single-starter local-starter --out report.html"
 NAME = "report.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("run", nargs="+", metavar="RUN", help="a run's folder, name, key or MLflow id")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in the run's folder")
+    parser.add_argument("--notebook", action="store_true", help="an executed Jupyter notebook instead of HTML")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="default: report.html in the run's folder; of several runs, a file under mlruns/reports/",
+    )
+    parser.add_argument("--shared-only", action="store_true", help="compare although the runs' instances differ")
+    parser.add_argument("--allow-simulated", action="store_true", help="compare a simulated run with a live one")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,16 +36,43 @@ def run(args: argparse.Namespace) -> int:
     from evalkit.cli.runs_of import run_folder  # noqa: PLC0415  --help needs neither
 
     folders = [run_folder(name) for name in args.run]
-    written = write(folders, args.out)
+    if args.notebook:
+        from evalkit.cli.notebook import write as write_notebook  # noqa: PLC0415
+
+        print(write_notebook(folders, args.out or _place(folders, "notebook.ipynb")))
+        return 0
+    written = write(folders, args.out, shared_only=args.shared_only, simulated=args.allow_simulated)
     print(written.path)
+    if written.left_out:
+        texts = "1 climb" if written.left_out == 1 else f"{written.left_out} climbs"
+        print(f"the texts of {texts} did not fit in ({written.size / 1e6:.0f} MB): see instances/ in the run's folder")
     return 0
 
 
-def write(folders: Sequence[Path], out: Path | None = None) -> "Written":
-    """The report of these runs. Raises ConfigError on a run that cannot be read, StorageError on a full disk."""
-    from evalkit.adapters.run_results import read_summary  # noqa: PLC0415  as above
+def write(
+    folders: Sequence[Path], out: Path | None = None, *, shared_only: bool = False, simulated: bool = False
+) -> "Written":
+    """The report of these runs; where there are several, the first is the baseline (core/pairing says what is refused).
 
-    return of_run(folders[0], read_summary(folders[0]), out)
+    Raises ConfigError where a run cannot be read or must not be compared, StorageError on a full disk.
+    """
+    from evalkit.adapters.run_results import climb_folder, read_summary  # noqa: PLC0415  as above
+
+    if len(folders) == 1:
+        return of_run(folders[0], read_summary(folders[0]), out)
+    from evalkit.adapters.report.beside import write_comparison  # noqa: PLC0415  scipy, which one run need not load
+    from evalkit.adapters.report.rendering import label  # noqa: PLC0415
+    from evalkit.adapters.run_results import read_traits  # noqa: PLC0415
+    from evalkit.core.comparison import against  # noqa: PLC0415
+    from evalkit.core.pairing import Side, refuse  # noqa: PLC0415
+
+    sides = [
+        Side(label(at), read_summary(folder), {one.instance_id: one for one in read_traits(folder)})
+        for at, folder in enumerate(folders)
+    ]
+    refuse(sides, shared_only=shared_only, simulated=simulated)
+    found = against(sides[0], sides[1:])
+    return write_comparison(folders, found, out or _place(folders, NAME), place=climb_folder)
 
 
 def of_run(folder: Path, summary: "Summary", out: Path | None = None) -> "Written":
@@ -46,3 +82,12 @@ def of_run(folder: Path, summary: "Summary", out: Path | None = None) -> "Writte
     from evalkit.cli.suspect_lines import lines  # noqa: PLC0415
 
     return write_run(folder, summary, out or folder / NAME, place=climb_folder, suspects=lines(summary.suspects))
+
+
+def _place(folders: Sequence[Path], name: str) -> Path:
+    """Where a report goes that is told no other place."""
+    if len(folders) == 1:
+        return folders[0] / name
+    from evalkit.places import mlruns  # noqa: PLC0415  as above
+
+    return mlruns() / "reports" / ("-".join(folder.name for folder in folders) + Path(name).suffix)

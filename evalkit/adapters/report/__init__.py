@@ -1,8 +1,6 @@
 """report.html: a run, or several beside each other, as one file that a browser opens without a network."""
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +8,12 @@ from evalkit.adapters.report.figures import badges, histogram, stairs
 from evalkit.adapters.report.gathered import Gathered, Place, RuleCount, gather
 from evalkit.adapters.report.packing import Packing
 from evalkit.adapters.report.rendering import rendered
-from evalkit.core.errors import StorageError
+from evalkit.adapters.report.saving import MOST_BYTES, Written, saved
 from evalkit.core.summary import Summary
 from evalkit.core.triage import located
 
-MOST_BYTES = 24_000_000  # of climbs' texts, compressed: what a phone still opens at once
 RULES = 25  # that the page lists
 SOURCES = {"test": "hidden tests", "visible": "tests of the repository", "answer": "no answer to judge"}
-
-
-@dataclass(frozen=True)
-class Written:
-    """Where a report lies, its bytes, and how many climbs' texts did not fit into it."""
-
-    path: Path
-    size: int
-    left_out: int
 
 
 def write_run(
@@ -38,7 +26,7 @@ def write_run(
     packing = Packing(most_bytes)
     run = gather(folder, summary, packing, place)
     packing.close()
-    return _write(out, rendered("run.html.j2", [run], packing, _values(run, suspects)), run.left_out)
+    return saved(out, rendered("run.html.j2", [run], packing, _values(run, suspects)), run.left_out)
 
 
 def _values(run: Gathered, suspects: Sequence[str]) -> dict[str, Any]:
@@ -78,16 +66,3 @@ def _rule(one: RuleCount, run: Gathered) -> dict[str, Any]:
         "solved": one.solved,
         "share": 100 * one.attempts / run.rules[0].attempts,
     }
-
-
-def _write(out: Path, text: str, left_out: int) -> Written:
-    """Whole or not at all, so that a report that is open is never half of one."""
-    data = text.encode("utf-8", "replace")
-    new = out.with_name(f".{out.name}.new")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        new.write_bytes(data)
-        os.replace(new, out)  # noqa: PTH105  both are fine
-    except OSError as error:
-        raise StorageError(f"{out}: {error.strerror}. Free space, or name another file with --out.") from error
-    return Written(out, len(data), left_out)

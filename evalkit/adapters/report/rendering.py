@@ -13,7 +13,6 @@ from evalkit.adapters.report.packing import Packing, script_json
 from evalkit.adapters.report.words import FILTERS, size
 
 PAGE = Path(__file__).parent / "page"
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def rendered(template: str, runs: Sequence[Gathered], packing: Packing, values: Mapping[str, Any]) -> str:
@@ -22,7 +21,7 @@ def rendered(template: str, runs: Sequence[Gathered], packing: Packing, values: 
 
     script = (PAGE / "report.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    data = {"runs": [_data(letter, run) for letter, run in zip(LETTERS, runs, strict=False)]}
+    data = {"runs": [_data(label(number), run) for number, run in enumerate(runs)]}
     return str(
         _templates()
         .get_template(template)
@@ -40,6 +39,11 @@ def rendered(template: str, runs: Sequence[Gathered], packing: Packing, values: 
             script_hash=f"sha256-{digest}",
         )
     )
+
+
+def label(number: int) -> str:
+    """What a run is called beside others: A, B, … Z, then R27 and so on."""
+    return chr(ord("A") + number) if number < 26 else f"R{number + 1}"  # noqa: PLR2004  letters
 
 
 def _data(letter: str, run: Gathered) -> dict[str, Any]:
