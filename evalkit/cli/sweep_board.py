@@ -12,6 +12,7 @@ import msgspec
 
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.adapters.sweep_folder import SweepFolder
+from evalkit.cli import sweep_effects
 from evalkit.cli.runs_of import told
 from evalkit.cli.tables import counted, show
 from evalkit.core.errors import StorageError
@@ -26,7 +27,8 @@ CSV = (
     "seconds_mean", "wall_seconds", "on_frontier", "why",
 )  # fmt: skip
 UNITS = {"cost_usd": "US dollars an instance", "seconds": "seconds an instance"}
-WIDE = 110
+LEFT_OUT = ("seconds", "attempts", "cost")  # columns, in this order, where the terminal is too narrow
+GAP = 2  # blanks between columns
 MOST_FACTORS = 3  # columns of their own; more are one column
 KEY = 8  # characters of a run's key: a prefix that is taken for the whole
 FRONTIER = "◆"
@@ -94,9 +96,9 @@ class SweepBoard:
         self._folder.write("leaderboard.json", self._json().encode())
         table = {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]}
         new = json.dumps(table, indent=1).encode()
-        drawn = self._folder.path / "frontier.png"
-        if not drawn.is_file() or not self._folder.says("leaderboard_table.json", new):
+        if not self._folder.says("leaderboard_table.json", new):  # else the same cells ended the same
             self._draw()
+            sweep_effects.write(self._folder, self._found)
         self._folder.write("leaderboard_table.json", new)
 
     def print(self, form: str) -> None:
@@ -125,12 +127,13 @@ class SweepBoard:
         print(f"\nsweep {self._name}  {self._where}{mark}")
         print(self._counts())
         if self.board.ranked:
-            wide = shutil.get_terminal_size().columns >= WIDE
-            show([_shown(row, wide=wide) for row in self.board.ranked], self._columns(wide=wide), tight=True)
+            rows = [_shown(row) for row in self.board.ranked]
+            show(rows, _fitting(self._columns(), rows), tight=True)
             for line in self._notes():
                 print(line)
         for line in self._others():
             print(line)
+        sweep_effects.table(sweep_effects.read(self._folder))
         for line in self._next():
             print(line)
 
@@ -138,15 +141,11 @@ class SweepBoard:
         by = {state: sum(cell.state is state for cell in self._cells) for state in State}
         return f"{counted(len(self._cells), 'cell')}: " + ", ".join(f"{n} {state}" for state, n in by.items() if n)
 
-    def _columns(self, *, wide: bool) -> dict[str, str]:
+    def _columns(self) -> dict[str, str]:
         names = self.board.factors
         chosen = {f"factor.{name}": name for name in names} if len(names) <= MOST_FACTORS else {"cell": "cell"}
         columns = {"rank": "#", **chosen, "solved": "solved", "rate": "rate, 95 %", "attempts": "attempts"}
-        if wide:
-            columns |= {"cost": "cost", "seconds": "s each"}
-        else:
-            columns |= {"price": "$"} if self.board.unit == "cost_usd" else {"seconds": "s each"}
-        return columns | {"run": "run"}
+        return columns | {"cost": "cost", "seconds": "s each", "run": "run"}
 
     def _notes(self) -> Iterator[str]:
         if any(row.on_frontier for row in self.board.ranked):
@@ -196,7 +195,17 @@ def _flat(row: Row) -> dict[str, Any]:
     return {**row.factors, **asdict(row), **bounds}
 
 
-def _shown(row: Row, *, wide: bool) -> dict[str, Any]:
+def _fitting(columns: dict[str, str], rows: list[dict[str, Any]]) -> dict[str, str]:
+    """The columns that the terminal has room for."""
+    widths = {name: max(len(heading), *(len(str(row.get(name))) for row in rows)) for name, heading in columns.items()}
+    for name in LEFT_OUT:
+        if sum(widths.values()) + GAP * len(widths) <= shutil.get_terminal_size().columns:
+            break
+        del widths[name]
+    return {name: columns[name] for name in widths}
+
+
+def _shown(row: Row) -> dict[str, Any]:
     from evalkit.cli.outcome import money, rate  # noqa: PLC0415  rich is needed only now
 
     troubles = "".join(f" +{n} {name}" for name, n in (("quarantined", row.quarantined),) if n)
@@ -205,10 +214,9 @@ def _shown(row: Row, *, wide: bool) -> dict[str, Any]:
         "cell": row.cell,
         "rank": f"{row.rank} {FRONTIER}" if row.on_frontier else str(row.rank),
         "solved": f"{row.solved}/{row.judged}{troubles}",
-        "rate": rate(row.solved_rate) if wide else rate(row.solved_rate).replace(" %", "").replace(" (", " % ("),
+        "rate": rate(row.solved_rate).replace(" %–", "–"),
         "attempts": None if row.attempts_mean is None else f"{row.attempts_mean:.2f}",
         "cost": money(row.cost_usd),
-        "price": None if row.cost_usd is None else f"{row.cost_usd:.4f}",
         "seconds": None if row.seconds_mean is None else f"{row.seconds_mean:.1f}",
         "run": row.key[:KEY],
     }

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
+
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.adapters.sweep_folder import SweepFolder, alone
 from evalkit.cli.execute import Session
@@ -35,13 +37,15 @@ class CellJob:
     """What Hydra's launcher runs for each cell; pickled where it starts processes.
 
     `fixed` are the settings that the command line gives to all cells, `tag` the sweep's MLflow run (or its key),
-    `objectives` what the sweeper is told, `stop` a file that says that no further cell is to begin (fail-fast).
+    `objectives` what the sweeper is told, `of` how many cells there are if that is known, `stop` a file that says that
+    no further cell is to begin (fail-fast).
     """
 
     folder: Path
     tag: str
     fixed: frozenset[str]
     objectives: tuple[str, ...]
+    of: int | None
     fail_fast: bool
     stop: Path
     started_by: int
@@ -76,7 +80,7 @@ class CellJob:
     def _run(self, cell: Cell, wired: Wired, overrides: Sequence[str]) -> tuple[Cell, Summary]:
         earlier, summary = self._done(cell)
         if earlier is not None and summary is not None:
-            self._say(already(earlier, summary))
+            self._say(already(earlier, summary, self._place))
             return earlier, summary
         tags = {"evalkit.sweep": self.tag, "evalkit.cell": cell.name}
         try:
@@ -84,6 +88,7 @@ class CellJob:
             found = session.finished()
             if found is None:
                 wired.tracker.prepare()  # its library loads in a process of its own meanwhile
+                self._say(f"{self._place}: {cell.name}")
                 self._note(cell)
                 found = asyncio.run(session.run())
         finally:
@@ -127,7 +132,12 @@ class CellJob:
     def _note(self, cell: Cell, summary: Summary | None = None) -> None:
         SweepFolder(self.folder).note(cell)
         if cell.state not in (State.RUNNING, State.INTERRUPTED):
-            self._say(ended(cell, summary))
+            self._say(ended(cell, summary, self._place))
+
+    @property
+    def _place(self) -> str:
+        number = HydraConfig.get().job.num + 1
+        return f"cell {number}" + (f" of {self.of}" if self.of else "")
 
     def _say(self, lines: str) -> None:
         """At once; what a cell in another process says, the first process says for it."""

@@ -15,19 +15,19 @@ from evalkit.places import mlruns
 EVERY_S = 0.5  # between looks at the record, where cells run in other processes
 
 
-def ended(cell: Cell, summary: Summary | None) -> str:
-    """The line for a cell that has just ended."""
+def ended(cell: Cell, summary: Summary | None, place: str = "cell") -> str:
+    """The line for a cell that has just ended; `place` says which it is of how many."""
     if cell.state is State.FAILED or summary is None:
-        return f"evalkit: cell {cell.state}: {cell.name}: {cell.why}"
+        return f"evalkit: {place} {cell.state}: {cell.name}: {cell.why}"
     told = _told(cell, summary)
     if cell.state is State.COMPLETE:
-        return f"cell complete: {told}"
-    return f"evalkit: cell {cell.state}: {told}: {cell.why}"
+        return f"{place} complete: {told}"
+    return f"evalkit: {place} {cell.state}: {told}: {cell.why}"
 
 
-def already(cell: Cell, summary: Summary) -> str:
+def already(cell: Cell, summary: Summary, place: str = "cell") -> str:
     """The line for a cell with nothing left to do."""
-    return f"cell complete already: {_told(cell, summary)}"
+    return f"{place} complete already: {_told(cell, summary)}"
 
 
 def _told(cell: Cell, summary: Summary) -> str:

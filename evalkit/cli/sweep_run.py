@@ -63,6 +63,7 @@ class SweepRun:
             tag=self._folder.run_id or plan.key,
             fixed=frozenset({"sweeps", *(factor(one)[0] for one in plan.fixed)}),
             objectives=plan.objectives,
+            of=plan.cells,
             fail_fast=self._fail_fast,
             stop=self._scratch / f"stop-{uuid4().hex[:12]}",
             started_by=os.getpid(),

@@ -1,8 +1,11 @@
-"""A sweep's cells side by side: ranked by solved rate, then by price, with those that no other one beats; pure."""
+"""A sweep's cells side by side: ranked by solved rate, then by cost, with those that no other one beats; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
+from statistics import fmean
 
+from evalkit.core.factors import Cell as Factored
 from evalkit.core.frontier import Point, frontier
 from evalkit.core.stats import Interval
 from evalkit.core.summary import Summary
@@ -76,6 +79,23 @@ def leaderboard(found: Sequence[Found]) -> Board:
     return Board((*ranked, *others), tuple(choices[0]) if choices else (), unit, len(judged) <= 1)
 
 
+def as_cells(found: Sequence[Found]) -> tuple[Factored, ...]:
+    """The complete cells with their instances' outcomes (a share of epochs solved), for main effects."""
+    complete = [one for one in found if one.cell.state is State.COMPLETE and one.summary]
+    choices = factors([one.cell for one in complete], [one.settings or {} for one in complete])
+    return tuple(
+        Factored(chosen, _outcomes(one.summary)) for one, chosen in zip(complete, choices, strict=True) if one.summary
+    )
+
+
+def _outcomes(summary: Summary) -> dict[str, float]:
+    judged: dict[str, list[bool]] = {}
+    for row in summary.instances:
+        if row.status in (Status.SOLVED, Status.UNSOLVED):
+            judged.setdefault(row.instance_id, []).append(row.solved)
+    return {name: fmean(outcomes) for name, outcomes in judged.items()}
+
+
 def _unit(found: Sequence[Found]) -> str:
     return "cost_usd" if any(one.summary and one.summary.cost_usd for one in found) else "seconds"
 
@@ -120,7 +140,7 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
         Point(row.cell, row.price, row.solved_rate.value) for row in rows if row.price is not None and row.solved_rate
     ]
     best = {point.name for point in frontier(priced) if point.solved}  # who solves nothing is cheapest, and no choice
-    ordered = sorted(rows, key=_standing)
+    ordered = sorted(rows, key=lambda row: (*_standing(row), inf if row.price is None else row.price))
     places: dict[tuple[float, float], int] = {}
     for place, row in enumerate(ordered, 1):
         places.setdefault(_standing(row), place)
@@ -128,7 +148,8 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
 
 
 def _standing(row: Row) -> tuple[float, float]:
-    return -row.solved_rate.value if row.solved_rate else 0.0, float("inf") if row.price is None else row.price
+    """What gives the rank; seconds do not, since they differ by chance."""
+    return -row.solved_rate.value if row.solved_rate else 0.0, inf if row.cost_usd is None else row.cost_usd
 
 
 def _judged(summary: Summary) -> frozenset[tuple[str, int]]:
