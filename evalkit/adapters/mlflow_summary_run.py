@@ -65,6 +65,12 @@ def publish_summary_run(
     return _publish(folder, told, uri, home)
 
 
+def waits(folder: Path) -> bool:
+    """Whether the folder was to be published and was not, since the store was away."""
+    told, mark = folder / FACTS, folder / MARKER
+    return told.is_file() and not (mark.is_file() and mark.stat().st_mtime_ns >= told.stat().st_mtime_ns)
+
+
 def publish_again(folder: Path, *, uri: str, home: str, experiment: str | None = None) -> str:
     """Publish what an earlier `publish_summary_run` left in the folder. Raises ConfigError if there is nothing."""
     try:

@@ -1,6 +1,7 @@
 """Bring runs to MLflow that could not be published while they ran. Publishing twice changes nothing.
 
-Without RUN: all folders of runs and ramps under EVALKIT_HOME/mlruns that are not marked as published yet.
+Without RUN: all folders of runs, ramps, sweeps and comparisons under EVALKIT_HOME/mlruns that are not marked as
+published yet.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from evalkit.cli.store import add_uri, store_uri
 from evalkit.core.errors import ConfigError
 from evalkit.places import home, mlruns
 
+SUMMARIES = ("sweeps", "comparisons")  # folders of runs that no model was asked for
 EXAMPLE = "evalkit publish mlruns/runs/0123456789ab"
 
 
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run_dir",
         nargs="*",
         metavar="RUN",
-        help="a run or ramp: its folder, name or key; a run also by its MLflow id or a prefix",
+        help="a run, ramp, sweep or comparison: its folder or key; runs and ramps also by name, runs by MLflow id or prefix",
     )
     parser.add_argument("--experiment", help="default: the one that the run names")
     add_uri(parser)
@@ -52,7 +54,7 @@ def _folder(name: str) -> Path:
 
     Raises ConfigError.
     """
-    places = [Path(name), mlruns() / "runs" / name, mlruns() / "ramps" / name]
+    places = [Path(name), *(mlruns() / kind / name for kind in ("runs", "ramps", *SUMMARIES))]
     for place in places:
         if place.is_dir():
             return place.absolute()
@@ -64,16 +66,25 @@ def _folder(name: str) -> Path:
 
 def _waiting(args: argparse.Namespace) -> Iterator[Path]:
     from evalkit.adapters.mlflow_publish import is_published  # noqa: PLC0415  msgspec
+    from evalkit.adapters.mlflow_summary_run import FACTS, waits  # noqa: PLC0415  as above
 
     for record in sorted([*(mlruns() / "runs").glob("*/record.json"), *(mlruns() / "ramps").glob("*/record.json")]):
         if not is_published(record.parent, _uri(record.parent, args)):
             yield record.parent
+    yield from (
+        path.parent for kind in SUMMARIES for path in sorted((mlruns() / kind).glob(f"*/{FACTS}")) if waits(path.parent)
+    )
 
 
 def _publish(folder: Path, args: argparse.Namespace) -> None:
     from evalkit.adapters.mlflow_publish import publish, read_record  # noqa: PLC0415  msgspec
+    from evalkit.adapters.mlflow_summary_run import FACTS, publish_again  # noqa: PLC0415  as above
 
-    tracker = _tracker(folder)
+    if (folder / FACTS).is_file():
+        run_id = publish_again(folder, uri=_uri(folder, args), home=str(home()), experiment=args.experiment)
+        print(f"{folder.name}: published as MLflow run {run_id}")
+        return
+    tracker = tracker_of(folder)
     record = read_record(folder)
     uri, experiment = _uri(folder, args), args.experiment or tracker.get("experiment") or record.experiment or "evalkit"
     how = {name: tracker[name] for name in ("traces", "traces_at_most") if name in tracker}
@@ -100,10 +111,10 @@ def _held(folder: Path) -> Iterator[None]:
 
 def _uri(folder: Path, args: argparse.Namespace) -> str:
     """What was asked for, else the store that the run was to go to, else the configured one."""
-    return store_uri(args.uri or _tracker(folder).get("uri"))
+    return store_uri(args.uri or tracker_of(folder).get("uri"))
 
 
-def _tracker(folder: Path) -> dict[str, Any]:
+def tracker_of(folder: Path) -> dict[str, Any]:
     """The tracker's settings of the run; none if it had none."""
     import yaml  # noqa: PLC0415  --help need not pay
 

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evalkit.core.breakdown import FailurePair, Group, RungPair, by_cluster, by_difficulty, by_failure, by_rung, by_tag
-from evalkit.core.pairing import Pair, Side, left_out, pair
+from evalkit.core.errors import ConfigError
+from evalkit.core.pairing import JUDGED, Pair, Side, left_out, pair
 from evalkit.core.power import smallest_uplift
 from evalkit.core.stats import (
     Compared,
     Interval,
+    Place,
     compared,
     cost_per_solved,
     cost_per_solved_ratio,
@@ -16,6 +18,7 @@ from evalkit.core.stats import (
     mean_difference,
     pass_at_k,
     pass_hat_k,
+    ranked,
 )
 from evalkit.core.summary import InstanceRow
 
@@ -143,6 +146,22 @@ def against(baseline: Side, others: Sequence[Side]) -> tuple[Comparison, ...]:
         return tuple(found)
     adjusted = holm([one.found.p_value for one in found])
     return tuple(_adjusted(one, p_value) for one, p_value in zip(found, adjusted, strict=True))
+
+
+def places(sides: Sequence[Side]) -> tuple[Place, ...]:
+    """The runs by solved rate over the climbs that each judged, under their labels: which differences are not real.
+
+    Raises ConfigError where two share no judged instance.
+    """
+    climbs: dict[str, Outcomes] = {side.label: {} for side in sides}
+    for side in sides:
+        for row in side.summary.instances:
+            if row.status in JUDGED:
+                climbs[side.label].setdefault(row.instance_id, []).append(row.solved)
+    try:
+        return ranked(climbs)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def outcomes(pairs: Sequence[Pair]) -> tuple[Outcomes, Outcomes]:
