@@ -19,8 +19,10 @@ COMMANDS = {
     "compare": "two runs, paired on their instances: is the difference real?",
     "report": "a run as one HTML file, or two beside each other, with every climb",
     "regrade": "judge a run's recorded answers again; calls no model",
+    "register": "a run's config as a model version, with its evidence",
     "triage": "what went wrong in a run, by cause, and which lever it points at",
     "simulate": "ladders never run, priced from recorded attempts",
+    "plan": "what a run or a sweep would take, before it takes anything",
     "doctor": "is everything that this config needs there?",
     "dataset": "check, show or sample a dataset, or make one of git history",
     "rubric": "test or show rubrics",
@@ -29,7 +31,7 @@ COMMANDS = {
     "publish": "bring journals to MLflow that could not be published when they ran",
     "ui": "the MLflow UI over the configured store",
 }
-HYDRA = frozenset({"run", "sweep", "ramp", "doctor"})  # their arguments are Hydra's, not argparse's
+HYDRA = frozenset({"run", "sweep", "ramp", "plan", "doctor"})  # their arguments are Hydra's, not argparse's
 INTERRUPTED = 130
 
 

@@ -10,7 +10,8 @@ from evalkit.adapters.litellm_model.client import close
 from evalkit.adapters.litellm_model.errors import scrub
 from evalkit.adapters.litellm_model.grading import Graders
 from evalkit.adapters.litellm_model.model import LitellmModel
+from evalkit.adapters.litellm_model.prices import mapped_price
 from evalkit.adapters.litellm_model.retry import RetrySettings
 from evalkit.adapters.litellm_model.tokens import count_tokens
 
-__all__ = ["Graders", "LitellmModel", "RetrySettings", "close", "count_tokens", "scrub"]
+__all__ = ["Graders", "LitellmModel", "RetrySettings", "close", "count_tokens", "mapped_price", "scrub"]
