@@ -119,7 +119,7 @@ class SweepBoard:
             return
         from evalkit.adapters.figures import Priced, costs  # noqa: PLC0415  matplotlib takes 0.4 s
 
-        points = [Priced(row.cell, row.price or 0.0, row.solved_rate or Interval(0, 0, 0)) for row in priced]
+        points = [Priced(_label(row), row.price or 0.0, row.solved_rate or Interval(0, 0, 0)) for row in priced]
         costs(self._folder.path / "frontier.png", points, title=f"sweep {self._name}", label=UNITS[self.board.unit])
 
     def _table(self) -> None:
@@ -168,6 +168,11 @@ class SweepBoard:
             yield f"      evalkit compare --sweep {self._folder.path.name}   (all cells, and what each factor does)"
         if self.best and not self.best.simulated:
             yield f"      evalkit register {self.best.key[:KEY]} --name {self._name} --alias champion"
+
+
+def _label(row: Row) -> str:
+    """Of a point in the picture: where many lie close together, the rank is all there is room for."""
+    return f"{row.rank}: {', '.join(row.factors.values())}" if row.on_frontier else str(row.rank)
 
 
 def _found(cell: Cell) -> Found:

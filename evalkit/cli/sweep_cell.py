@@ -80,7 +80,7 @@ class CellJob:
     def _run(self, cell: Cell, wired: Wired, overrides: Sequence[str]) -> tuple[Cell, Summary]:
         earlier, summary = self._done(cell)
         if earlier is not None and summary is not None:
-            self._say(already(earlier, summary, self._place))
+            self._say(already(earlier, self._place))
             return earlier, summary
         tags = {"evalkit.sweep": self.tag, "evalkit.cell": cell.name}
         try:

@@ -25,9 +25,9 @@ def ended(cell: Cell, summary: Summary | None, place: str = "cell") -> str:
     return f"evalkit: {place} {cell.state}: {told}: {cell.why}"
 
 
-def already(cell: Cell, summary: Summary, place: str = "cell") -> str:
+def already(cell: Cell, place: str) -> str:
     """The line for a cell with nothing left to do."""
-    return f"{place} complete already: {_told(cell, summary)}"
+    return f"{place} complete already: {cell.name}"
 
 
 def _told(cell: Cell, summary: Summary) -> str:
@@ -36,7 +36,7 @@ def _told(cell: Cell, summary: Summary) -> str:
     counts = summary.counts
     judged = counts["solved"] + counts["unsolved"]
     parts = [f"solved {counts['solved']} of {judged}", rate(summary.solved_rate), money(summary.cost_usd)]
-    return f"{cell.name}: {' · '.join(parts)} · {summary.wall_seconds:.1f} s · mlruns/runs/{cell.key}"
+    return f"{cell.name}: {' · '.join(parts)} · {summary.wall_seconds:.1f} s · {cell.key}"
 
 
 @contextmanager
