@@ -85,6 +85,7 @@ class Settings:
     seed: int = 0
     name: str | None = None
     preflight: bool = True
+    report_up_to: int = 1000
 
     def __post_init__(self) -> None:
         """Refuse what can never work. Raises ValueError."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from evalkit.run.world import RuleWorld
 
 # These change how a run goes, not what it computes, so they are no part of its fingerprint.
-INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset")
+INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset", "report_up_to")
 SCHEDULING = ("concurrency", "ahead", "starting_at_once", "engine_timeout_s", "lease_s")  # the same of a sandbox
 AUTO = "evalkit.run.auto_sandbox.AutoSandbox"
 BUBBLEWRAP = "evalkit.adapters.bubblewrap_sandbox.BubblewrapSandbox"

@@ -22,6 +22,7 @@ from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.progress import progress
+from evalkit.cli.report import at_end
 from evalkit.cli.same_sandbox import refuse_another_sandbox
 from evalkit.cli.tables import counted
 from evalkit.core.ports import RunRecord
@@ -177,6 +178,8 @@ class Session:
                 if wired.judging:  # else no rule was held against anything
                     summary = replace(summary, suspects=watch.suspects, untested=watch.untested)
                 self._folder.finish(summary)
+                if not cut_short:  # before publishing, which takes it along
+                    at_end(Path(wired.folder), summary, settings.report_up_to)
                 late = tracker.finish(summary)
         if late:
             print(f"evalkit: {late}", file=sys.stderr)

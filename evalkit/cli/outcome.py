@@ -10,6 +10,7 @@ from evalkit.cli.tables import counted
 from evalkit.core.stats import Interval
 from evalkit.core.summary import Summary
 from evalkit.core.triage import Triage, located, words
+from evalkit.places import home
 
 CAUSES = 5  # that a run's end shows
 GAP = 3  # blanks that a column takes
@@ -44,7 +45,8 @@ def show(summary: Summary, where: str, *, tracked: bool = True) -> None:
         one = summary.untested == 1
         which = f"{summary.untested} {'answer was' if one else 'answers were'} rejected by one rule alone, untested"
         console.print(Text(f"{which}: evalkit regrade {summary.key} --suspects tells whether that rule is wrong"))
-    console.print(Text(f"every answer: {where}/instances/"))
+    page = "report.html" if (home() / where / "report.html").is_file() else "instances/"
+    console.print(Text(f"every answer: {where}/{page}"))
     console.print(Text("next: evalkit runs   ·   evalkit ui" if tracked else f"next: evalkit publish {where}"))
 
 

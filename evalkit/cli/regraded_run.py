@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from evalkit import __version__
@@ -12,6 +13,7 @@ from evalkit.adapters.jsonl_journal import JsonlJournal
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.execute import as_yaml, commit, rubrics_yaml, sandbox_tags
 from evalkit.cli.hydra_app import leaves
+from evalkit.cli.report import at_end
 from evalkit.cli.source_run import SourceRun
 from evalkit.core.digest import rubric_digest
 from evalkit.core.ports import RunRecord
@@ -58,6 +60,7 @@ def log(source: SourceRun, wired: Wired, climbs: Sequence[Climbed], overrides: S
                 tally.spend(grading)
     summary = _summary(source, wired, record, tally)
     folder.finish(summary)
+    at_end(Path(folder.path), summary, wired.settings.report_up_to)
     late = tracker.finish(summary)
     tracker.close()
     return f"{folder.path}" + (f" ({late})" if late else "")

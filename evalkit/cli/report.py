@@ -5,9 +5,12 @@ flips, and each instance's climbs side by side. RUN is a run's folder, name, key
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from evalkit.core.errors import EvalkitError
 
 if TYPE_CHECKING:
     from evalkit.adapters.report.saving import Written
@@ -82,6 +85,17 @@ def of_run(folder: Path, summary: "Summary", out: Path | None = None) -> "Writte
     from evalkit.cli.suspect_lines import lines  # noqa: PLC0415
 
     return write_run(folder, summary, out or folder / NAME, place=climb_folder, suspects=lines(summary.suspects))
+
+
+def at_end(folder: Path, summary: "Summary", up_to: int) -> None:
+    """The report of a run that just ended, of at most `up_to` climbs; else one of an earlier session would be old."""
+    if len(summary.instances) > up_to:
+        (folder / NAME).unlink(missing_ok=True)
+        return
+    try:
+        of_run(folder, summary)
+    except EvalkitError as error:  # the results are safe, and a page can be made again
+        print(f"evalkit: no report.html: {error}", file=sys.stderr)
 
 
 def _place(folders: Sequence[Path], name: str) -> Path:
