@@ -1,7 +1,8 @@
 """Where evalkit's files lie: the user's own under EVALKIT_HOME first, then the installed ones."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -56,6 +57,20 @@ def bundle() -> Path | None:
     """The folder of the registered config that is run (`from=models:/…`), None without one."""
     named = os.environ.get(BUNDLE)
     return Path(named) if named else None
+
+
+@contextmanager
+def bringing(folder: Path) -> Iterator[None]:
+    """Meanwhile, what a registered config brought along in `folder` is found before all else."""
+    before = os.environ.get(BUNDLE)
+    os.environ[BUNDLE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[BUNDLE]
+        else:
+            os.environ[BUNDLE] = before
 
 
 def folders(name: str) -> list[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from evalkit.adapters.mlflow_views import provide
 from evalkit.core.errors import TrackerError
 
 # Read by MLflow when it is imported or at its first request; what the user set stays.
@@ -18,6 +19,7 @@ ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else MLflow's import hook and litellm's dead-lock offline
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; MLflow's own default keeps a run waiting for minutes
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -127,6 +129,7 @@ def experiment_id(client: Any, name: str, uri: str, home: str) -> str:
             f"the experiment {name!r} keeps artifacts in {place}, which is gone (was the project moved?). Put "
             "the folder back, or choose another experiment with tracker.experiment=NAME."
         )
+    provide(client, found)
     return str(found.experiment_id)
 
 
@@ -136,12 +139,13 @@ def _create_experiment(client: Any, name: str, uri: str, home: str) -> str:
     served = uri.startswith(("http://", "https://"))
     place = None if served else artifacts(uri, home).as_uri()
     try:
-        return str(client.create_experiment(name, artifact_location=place))
+        client.create_experiment(name, artifact_location=place)
     except MlflowException:  # another process was faster
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        if client.get_experiment_by_name(name) is None:
             raise
-        return str(found.experiment_id)
+    found = client.get_experiment_by_name(name)
+    provide(client, found)
+    return str(found.experiment_id)
 
 
 def local_path(location: str) -> Path | None:

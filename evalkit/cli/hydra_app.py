@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from evalkit.cli import elsewhere
+from evalkit.cli import elsewhere, from_registry
 from evalkit.cli.explain import explain
 from evalkit.cli.overrides import as_written, for_hydra, refuse_unknown_rungs
 from evalkit.core.errors import ConfigError, EvalkitError
@@ -45,7 +45,7 @@ class UserFirst(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Called by Hydra when it sets its search path up."""
-        for path in folders("conf"):
+        for path in reversed(folders("conf")):  # the last that is put in front is searched first
             if path != installed("conf"):
                 search_path.prepend("evalkit-home", f"file://{path}")
         # A search path is a whole folder, here the user's own: Hydra's --help and --info would look through all of it.
@@ -60,6 +60,11 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | Ende
     be of a module's own. Its `refused(overrides, error)`, if it has one, hears of what it raised and of what never
     became a config. `primary` is the primary config's name. Raises ConfigError for what Hydra refuses.
     """
+    with from_registry.opened(argv) as rest:
+        return _launch(rest, prog, job, primary)
+
+
+def _launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | Ended"], primary: str) -> int:
     _register(with_sweeps=any(argument.startswith("+sweeps=") for argument in argv))
     saved = sys.argv
     sys.argv = [prog, *for_hydra(argv)]
@@ -123,6 +128,11 @@ class Task:
 
 def composed(overrides: Sequence[str], primary: str = "run") -> Composed:
     """Compose a config outside a Hydra application. Raises ConfigError for what Hydra refuses."""
+    with from_registry.opened(overrides) as rest:
+        return _compose(rest, primary)
+
+
+def _compose(overrides: Sequence[str], primary: str) -> Composed:
     _register(with_sweeps=True)
     GlobalHydra.instance().clear()
     try:
@@ -158,7 +168,7 @@ def _composed(config: DictConfig) -> Composed:
     missing = sorted(_missing(data, ""))
     if missing:
         raise ConfigError(f"these have no value yet: {', '.join(missing)}. Set them: {missing[0]}=…")
-    return Composed(data, choices, as_written(runtime.overrides.task))
+    return Composed(data, choices, (*from_registry.said(), *as_written(runtime.overrides.task)))
 
 
 def _words(data: object) -> object:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from evalkit.cli import from_registry
 from evalkit.cli.execute import Session
 from evalkit.cli.hydra_app import Composed, launch
 from evalkit.core.summary import Summary
@@ -26,7 +27,8 @@ def job(composed: Composed, tags: dict[str, str] | None = None) -> int:
     # The tracker's library loads in a process of its own meanwhile; the sooner it begins, the less is waited for.
     wired.tracker.prepare()
     try:
-        session = Session(wired, composed.overrides, tags or {}, started)
+        told = {**from_registry.tags(wired, composed.overrides), **(tags or {})}
+        session = Session(wired, composed.overrides, told, started)
         if line := _out_of_reach(wired, composed.overrides):
             print(f"evalkit: {line}", file=sys.stderr)
         done = session.finished()

@@ -22,6 +22,7 @@ EvalkitError                    says what, where, and what to do
 │   │   └── NoGradeError        a model as grader abstained, or said nothing that can be read
 │   ├── StorageError            a full disk, an unwritable folder
 │   └── TrackerError            the tracking server did not take what was sent
+├── RefusedError                a rule of evalkit's says no, such as one of registration (exit 4)
 └── RunStopped                  the run stopped itself, e.g. the same error over and over (exit 3)
 """
 
@@ -164,6 +165,12 @@ class StorageError(InfrastructureError):
 
 class TrackerError(InfrastructureError):
     """The tracking server did not take what was sent; the run itself goes on."""
+
+
+class RefusedError(EvalkitError):
+    """The input is right, and a rule says no all the same; the text holds the rule and what can be done."""
+
+    exit_code = 4
 
 
 class RunStopped(EvalkitError):  # noqa: N818  it is an outcome as much as an error

@@ -16,7 +16,7 @@ from evalkit.core.ports import Places, Workspace
 from evalkit.core.rubric import Rubric
 from evalkit.core.types import Dataset, Instance
 
-__all__ = ["JsonlDataset", "Rubrics"]
+__all__ = ["JsonlDataset", "Rubrics", "read_task"]
 
 
 class Rubrics(Protocol):
@@ -67,6 +67,22 @@ class JsonlDataset:
         return Dataset(self.name or found.name.split(".")[0], digest(instances), instances)
 
 
+def read_task(value: object, rubrics: Rubrics, where: str) -> Instance:
+    """An instance that is no line of a file, and need not say how it is judged; without an `id` it is called task.
+
+    Raises DatasetError with all faults, one a line, each beginning with `where`.
+    """
+    line: Any = {"id": "task", **value} if isinstance(value, Mapping) else value
+    faults = list(dict.fromkeys(shape_faults(line)))
+    faults = faults or list(sense_faults(line, judged=False))
+    reading = _Reading(rubrics, None, where)
+    reading.faults = [f"{where}: {fault}" for fault in faults]
+    rubric = reading.rubric(line, where)
+    if reading.faults:
+        raise DatasetError(json_lines.told(reading.faults))
+    return instance(line, rubric, None)
+
+
 class _Reading:
     """One pass over a file: makes instances and collects faults."""
 
@@ -88,7 +104,7 @@ class _Reading:
             faults = list(dict.fromkeys(shape_faults(line.value)))
             faults = faults or [*sense_faults(line.value), *self._repeated(line.value["id"], line.number)]
             self.faults += [f"{where}: {fault}" for fault in faults]
-            rubric = self._rubric(line.value, where)
+            rubric = self.rubric(line.value, where)
             if not self.faults:
                 yield instance(line.value, rubric, self._workspace)
 
@@ -97,7 +113,8 @@ class _Reading:
             yield f"id: {name!r} is already the id of line {self._lines[name]}; ids must be unique"
         self._lines.setdefault(name, number)
 
-    def _rubric(self, value: Any, where: str) -> Rubric | None:
+    def rubric(self, value: Any, where: str) -> Rubric | None:
+        """The line's rubric, if it has one and that has no fault."""
         given = value.get("rubric") if isinstance(value, dict) else None
         if not isinstance(given, str | dict):
             return None

@@ -11,9 +11,9 @@ from evalkit.core.answer import misspelt
 from evalkit.core.edits import is_edit, why_no_edits
 
 
-def sense_faults(value: Mapping[str, Any]) -> Iterator[str]:
-    """What a schema cannot say."""
-    if "rubric" not in value and "tests" not in value:
+def sense_faults(value: Mapping[str, Any], *, judged: bool = True) -> Iterator[str]:
+    """What a schema cannot say; `judged`: it must say how it is judged."""
+    if judged and "rubric" not in value and "tests" not in value:
         yield "rubric, tests: at least one of the two must say how candidates are judged"
     yield from _language_faults(answer_of(value), value.get("tags", ()))
     yield from _tests_faults(value.get("tests", {}))

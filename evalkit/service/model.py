@@ -1,0 +1,56 @@
+"""What MLflow loads of a registered ladder: it copies this file into the version and runs it (models from code)."""
+
+import os
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+BUNDLE, CODE = "bundle", "code"
+
+
+class RegisteredLadder(PythonModel):  # type: ignore[misc]  # MLflow has no types
+    """Answers tasks as `evalkit.service.Service` does, with the evalkit that is installed, else the version's own."""
+
+    # MLflow's, without which it warns on every load: the version has a signature, and tasks are checked by us.
+    _skip_type_hint_validation = True
+
+    def load_context(self, context: Any) -> None:
+        """Open the bundle. Raises ConfigError where it cannot be used here."""
+        # Else litellm fetches its prices over the network, and MLflow's import hook and that thread dead-lock.
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        try:
+            from evalkit.service import Service  # noqa: PLC0415  the variable comes first
+        except ImportError:
+            _unpack(Path(context.artifacts[CODE]))
+            from evalkit.service import Service  # noqa: PLC0415  found now
+
+        self._service = Service(Path(context.artifacts[BUNDLE]))
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002  MLflow's signature
+        """One answer a task. Raises MlflowException (HTTP 400) for tasks that are wrong."""
+        from evalkit.core.errors import UsageError  # noqa: PLC0415  as above
+
+        tasks = model_input.to_dict("records") if hasattr(model_input, "to_dict") else list(model_input)
+        try:
+            return self._service.answer(tasks)
+        except UsageError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+
+
+def _unpack(code: Path) -> None:
+    """Make the code that travels with the version importable, until this process ends."""
+    folder = tempfile.mkdtemp(prefix="evalkit-")
+    with zipfile.ZipFile(code) as packed:
+        packed.extractall(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "evalkit"]:
+        del sys.modules[name]  # another project's of the same name
+    sys.path.insert(0, folder)
+
+
+set_model(RegisteredLadder())
