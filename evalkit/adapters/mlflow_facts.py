@@ -55,8 +55,8 @@ def first_tags(record: RunRecord) -> dict[str, str]:
     }
 
 
-def last_tags(record: RunRecord, summary: Summary) -> dict[str, str]:
-    """The tags of a run that has ended, with a description for the UI's overview page."""
+def last_tags(record: RunRecord, summary: Summary, links: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The tags of a run that has ended, and a description for the UI's overview page, with `links` (text: address)."""
     return {
         **first_tags(record),
         **{str(name): str(value) for name, value in summary.tags.items()},
@@ -64,7 +64,7 @@ def last_tags(record: RunRecord, summary: Summary) -> dict[str, str]:
         "evalkit.kind": record.kind,
         "evalkit.simulated": str(summary.simulated).lower(),
         "evalkit.status": summary.status,
-        "mlflow.note.content": note(record, summary),
+        "mlflow.note.content": note(record, summary, links or {}),
     }
 
 
@@ -85,9 +85,10 @@ def legal(name: str) -> str:
     return clean if is_path else re.sub(r"[/.]+", "_", clean) or "_"
 
 
-def note(record: RunRecord, summary: Summary) -> str:
-    """Markdown for the run's page in the UI."""
-    return "\n".join([*_headline(record, summary), "", *_by_rung(summary)])
+def note(record: RunRecord, summary: Summary, links: Mapping[str, str]) -> str:
+    """Markdown for the run's page in the UI, which shows its first lines: what came out, and where to look further."""
+    ways = " · ".join(f"[{text}]({address})" for text, address in links.items())
+    return "\n".join([*_headline(record, summary), "", *([ways, ""] if ways else []), *_by_rung(summary)])
 
 
 def _headline(record: RunRecord, summary: Summary) -> list[str]:
@@ -95,7 +96,7 @@ def _headline(record: RunRecord, summary: Summary) -> list[str]:
     judged = counts.get(Status.SOLVED, 0) + counts.get(Status.UNSOLVED, 0)
     said = f"**Solved {counts.get(Status.SOLVED, 0)} of {judged}**"
     if rate:
-        said += f" ({rate.value:.0%}, 95 % interval {rate.low:.0%} to {rate.high:.0%})"
+        said += f" ({100 * rate.value:.3g} %, 95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %)"
     lines = [f"{said} of dataset {record.dataset}, ladder {summary.ladder}. Run folder: mlruns/runs/{record.key}"]
     if summary.simulated:
         lines.insert(0, "**Simulated:** scripted or replayed answers, no live model.\n")

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from evalkit.adapters import mlflow_artifacts, mlflow_facts, mlflow_traces
+from evalkit.adapters import mlflow_artifacts, mlflow_facts, mlflow_traces, mlflow_views
 from evalkit.adapters.mlflow_facts import PARAM_LIMIT, TAG_LIMIT, cut
 from evalkit.adapters.mlflow_store import experiment_id, failed, find_run, open_store
 from evalkit.core.errors import ConfigError, TrackerError
@@ -60,11 +60,13 @@ def publish(
         run = open_run(client, record, experiment_id(client, experiment, uri, home), _began(folder))
         changed = run.data.tags.get(DONE) != stamp
         if changed:
-            whole = describe(client, run, record, mlflow_facts.last_tags(record, summary))
+            whole = describe(client, run, record, mlflow_facts.last_tags(record, summary, _links(run, folder, record)))
             _measure(client, run, folder, summary)
             mlflow_artifacts.put(client, run, folder, summary, whole=whole, alive=alive)
             rows = mlflow_traces.choose(summary, traces)
             mlflow_traces.put(client, run, folder, rows, most=traces_at_most, uri=uri, alive=alive)
+            if traces == "all" and len(rows) <= traces_at_most:
+                mlflow_traces.assess(client, run, rows, uri=uri, alive=alive)
             _end(client, run, folder, summary, stamp)
     except (TrackerError, ConfigError):
         raise
@@ -122,6 +124,21 @@ def reopen(client: Any, run: Any, record: RunRecord) -> None:
     (Path(record.folder) / MARKER).unlink(missing_ok=True)
     client.set_tag(run.info.run_id, DONE, "no")
     client.update_run(run.info.run_id, status="RUNNING", name=record.name or record.key)
+
+
+def _links(run: Any, folder: Path, record: RunRecord) -> dict[str, str]:
+    """Where in the UI a run's parts are seen, and those that it belongs to."""
+    number = run.info.experiment_id
+    page = f"#/experiments/{number}/runs/{run.info.run_id}"
+    parts = {"instances": "artifacts/instances.json", "report": "artifacts/report.html", "traces": "traces"}
+    if not (folder / "report.html").is_file():
+        del parts["report"]
+    found = {text: f"{page}/{part}" for text, part in {**parts, "progress": "model-metrics"}.items()}
+    for group in ("sweep", "ramp"):
+        if told := record.tags.get(f"evalkit.{group}"):
+            others = mlflow_views.addresses(number, f"tags.`evalkit.{group}` = '{told}'")
+            found |= {f"its {group} as a table": others["table"], "as charts": others["charts"]}
+    return found
 
 
 def describe(client: Any, run: Any, record: RunRecord, tags: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ took; the spans are laid end to end up to that moment.
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,11 @@ def put(
 ) -> None:
     """Make the run's traces those of `rows`, at most so many: add what is missing, delete what is outdated.
 
-    What is there already is kept rather than replaced by as good a one.
+    What was not solved goes first; otherwise what is there already is kept rather than replaced by as good a one.
     """
     here = published(client, run)
     known = {trace_id(run.info.run_id, row): row for row in rows}
-    kept = sorted(known, key=lambda name: name not in here)[:most]
+    kept = sorted(known, key=lambda name: (known[name].solved, name not in here))[:most]
     add(client, run, folder, [known[name] for name in kept], here=here, uri=uri, alive=alive)
     outdated = sorted(here - set(kept))
     for start in range(0, len(outdated), PAGE):
@@ -73,9 +73,39 @@ def add(
         alive()
 
 
+def assess(client: Any, run: Any, rows: Sequence[InstanceRow], *, uri: str, alive: Callable[[], None]) -> None:
+    """Note at each climb's trace whether it was solved, and by how many attempts: the UI compares runs by that.
+
+    Only for runs all of whose climbs are traced, since the UI shows the share of the traces as if it were the run's.
+    """
+    from mlflow.entities import AssessmentSource, Feedback  # noqa: PLC0415  loaded with the client
+    from mlflow.tracing.client import TracingClient  # noqa: PLC0415
+
+    judged = {trace_id(run.info.run_id, row): row for row in rows if row.status in (Status.SOLVED, Status.UNSOLVED)}
+    source, tracing = AssessmentSource("CODE", "evalkit"), TracingClient(uri)
+    for name, had in _assessed(client, run).items():
+        row = judged.get(name)
+        if row is None:
+            continue
+        values = {"solved": (row.solved, row.final_error), "attempts": (row.attempts, None)}
+        for what, (value, why) in values.items():
+            if what not in had:
+                made = Feedback(name=what, value=value, source=source, rationale=why, trace_id=name)
+                tracing.log_assessment(name, made)
+        alive()
+
+
+def _assessed(client: Any, run: Any) -> dict[str, set[str]]:
+    """The run's traces of climbs, each with the names of what was noted at it."""
+    return {trace.trace_id: {one.name for one in trace.assessments} for trace in _infos(client, run)}
+
+
 def published(client: Any, run: Any) -> set[str]:
     """The ids of the traces of climbs that the store has of this run; other people's are left alone."""
-    found: set[str] = set()
+    return {info.trace_id for info in _infos(client, run)}
+
+
+def _infos(client: Any, run: Any) -> Iterator[Any]:
     token = None
     while True:
         page = client.search_traces(
@@ -86,10 +116,10 @@ def published(client: Any, run: Any) -> set[str]:
             max_results=PAGE,
             page_token=token,
         )
-        found.update(trace.info.trace_id for trace in page)
+        yield from (trace.info for trace in page)
         token = page.token
         if not token:
-            return found
+            return
 
 
 def _send(run: Any, made: list[dict[str, Any]], uri: str) -> None:
@@ -112,8 +142,8 @@ def spans(folder: Path, row: InstanceRow, trace: str) -> list[dict[str, Any]]:
     root = _Span(trace, "climb", None)
     tags = {"evalkit": "climb", "evalkit.instance": row.instance_id, "evalkit.outcome": str(row.status)}
     told = {
-        "mlflow.spanInputs": _first_prompt(made),
-        "mlflow.spanOutputs": outcome(row),
+        "mlflow.spanInputs": {"messages": _messages(made[0])} if made else {},
+        "mlflow.spanOutputs": _ending(row, made),
         **{f"mlflow.traceTag.{name}": value for name, value in tags.items()},
     }
     found: list[dict[str, Any]] = []
@@ -131,15 +161,9 @@ def _attempt(root: "_Span", attempt: dict[str, Any], began: int) -> list[dict[st
     answered = began + _took(attempt, "model")
     ended = answered + _took(attempt, "verifier")
     accepted, why = bool(attempt["accepted"]), str(attempt.get("failure") or "")
-    outcome = {"accepted": accepted, "failure": attempt.get("failure")}
-    findings = [finding["message"] for finding in attempt.get("findings") or []]
-    told = {
-        "mlflow.spanOutputs": {
-            "accepted": accepted,
-            "failure": attempt.get("failure"),
-            "rung": attempt["rung"],
-        }
-    }
+    findings = _findings(attempt)
+    verdict = {"accepted": accepted, "failure": attempt.get("failure"), "findings": findings}
+    told = {"mlflow.spanOutputs": {"rung": attempt["rung"], **verdict}}
     name = f"attempt {attempt['attempt']}: {attempt['rung']}"
     return [
         span.of(name, "CHAIN", began, ended, told, ok=accepted, why=why),
@@ -150,7 +174,7 @@ def _attempt(root: "_Span", attempt: dict[str, Any], began: int) -> list[dict[st
             "verification", "EVALUATOR", answered, ended,
             {
                 "mlflow.spanInputs": {"candidate": _clip(attempt.get("candidate"))},
-                "mlflow.spanOutputs": {**outcome, "findings": findings},
+                "mlflow.spanOutputs": verdict,
             },
             ok=accepted, why="; ".join(findings)[:500],
         ),
@@ -160,10 +184,9 @@ def _attempt(root: "_Span", attempt: dict[str, Any], began: int) -> list[dict[st
 def _asked(attempt: dict[str, Any]) -> dict[str, Any]:
     """A model call in the form that the UI shows as a conversation, with its tokens and cost."""
     tokens, cost = attempt.get("tokens") or {}, attempt.get("cost_usd")
-    messages = [{"role": one["role"], "content": _clip(one["content"])} for one in attempt["prompt"]["messages"]]
     answer = {"role": "assistant", "content": _clip(attempt.get("completion") or attempt.get("candidate"))}
     told: dict[str, Any] = {
-        "mlflow.spanInputs": {"messages": messages},
+        "mlflow.spanInputs": {"messages": _messages(attempt)},
         "mlflow.spanOutputs": {"choices": [{"message": answer, "finish_reason": attempt.get("finish_reason")}]},
         "mlflow.llm.model": attempt.get("model") or attempt["rung"],
     }
@@ -174,6 +197,22 @@ def _asked(attempt: dict[str, Any]) -> dict[str, Any]:
     if cost is not None:
         told["mlflow.llm.cost"] = {"total_cost": cost}
     return told
+
+
+def _messages(attempt: dict[str, Any]) -> list[dict[str, str]]:
+    return [{"role": one["role"], "content": _clip(one["content"])} for one in attempt["prompt"]["messages"]]
+
+
+def _findings(attempt: dict[str, Any]) -> list[str]:
+    return [finding["message"] for finding in attempt.get("findings") or []]
+
+
+def _ending(row: InstanceRow, made: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How the climb ended. As a message, since lists of traces show a message's text, and of anything else the JSON."""
+    ended: dict[str, Any] = {"messages": [{"role": "assistant", "content": outcome(row)}]}
+    if made:
+        ended |= {"answer": f"```\n{_clip(made[-1].get('candidate'))}\n```", "findings": _findings(made[-1])}
+    return ended
 
 
 class _Span:
@@ -210,10 +249,6 @@ def _ended(climb: Path) -> int:
 
 def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-
-
-def _first_prompt(made: list[dict[str, Any]]) -> str:
-    return _clip(made[0]["prompt"]["messages"][-1]["content"]) if made else ""
 
 
 def _took(attempt: dict[str, Any], part: str) -> int:

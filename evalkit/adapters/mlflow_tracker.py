@@ -39,7 +39,7 @@ class MlflowTracker:
     home: str
     uri: str | None = None
     experiment: str = "evalkit"
-    traces: str = "failed"
+    traces: str = "all"
     traces_at_most: int = 100
     _worker: "_Worker | None" = field(default=None, init=False, repr=False)
     _run: RunRecord | None = field(default=None, init=False, repr=False)
