@@ -1,6 +1,7 @@
 """What a sample can show: the power of the exact McNemar test, the smallest uplift and the sample for a wanted one."""
 
 from math import ceil, floor, inf, sqrt
+from statistics import NormalDist
 from typing import Any
 
 FLIPPED_BY_CHANCE = 0.25  # unless measured: what differs where nothing is better, half of it either way
@@ -47,12 +48,17 @@ def sample_for(uplift: float, *, discordant_share: float | None = None, power: f
     _check_rates(uplift, discordant_share, 0.05)
     if abs(uplift) < FINE:
         raise ValueError(f"uplift is {uplift}; no sample shows a difference that small: give one of {FINE} or more")
-    low, high = 0, 8
-    while not _enough(high, abs(uplift), discordant_share, power):
-        low, high = high, 2 * high
+    uplift, share = abs(uplift), _share(abs(uplift), discordant_share)
+    middle = round(share * (sum(map(NormalDist().inv_cdf, (0.975, power))) / uplift) ** 2)  # about right
+    step = max(TEETH, middle // 8)
+    low, high = max(0, middle - step), middle + step
+    while low and _enough(low, uplift, discordant_share, power):
+        low, high = max(0, low - step), low
+    while not _enough(high, uplift, discordant_share, power):
+        low, high = high, high + step
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _enough(middle, abs(uplift), discordant_share, power) else (middle, high)
+        low, high = (low, middle) if _enough(middle, uplift, discordant_share, power) else (middle, high)
     return high
 
 
@@ -68,6 +74,7 @@ def _share(uplift: float, given: float | None) -> float:
 def _powers(samples: Any, uplift: float, share: float, alpha: float) -> list[float]:
     """The power of each of `samples`, which lie close together."""
     import numpy as np  # noqa: PLC0415  as scipy: most commands need none
+    from scipy.special import bdtr  # noqa: PLC0415  scipy.stats' own binomials take ten times as long
     from scipy.stats import binom  # noqa: PLC0415  scipy costs 0.5 s
 
     if share == 0:
@@ -75,9 +82,10 @@ def _powers(samples: Any, uplift: float, share: float, alpha: float) -> list[flo
     reach = 8 * sqrt(max(samples) * share * (1 - share)) + 1  # beyond lies less than 1e-14
     discordant = np.arange(max(0, floor(min(samples) * share - reach)), ceil(max(samples) * share + reach) + 1)
     most_lost = binom.ppf(alpha / 2, discordant, 0.5)  # the first count whose tail reaches alpha / 2 ...
-    most_lost -= binom.cdf(most_lost, discordant, 0.5) > alpha / 2  # ... or the last whose tail stays within
+    most_lost -= bdtr(most_lost, discordant, 0.5) > alpha / 2  # ... or the last whose tail stays within
     lost = min(1.0, max(0.0, (1 - uplift / share) / 2))
-    shown = binom.cdf(most_lost, discordant, lost) + binom.cdf(most_lost, discordant, 1 - lost)
+    tails = bdtr(np.maximum(most_lost, 0), discordant, lost) + bdtr(np.maximum(most_lost, 0), discordant, 1 - lost)
+    shown = np.where(most_lost < 0, 0.0, tails)
     return [float(binom.pmf(discordant, pairs, share) @ shown) for pairs in samples]
 
 
