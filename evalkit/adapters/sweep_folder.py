@@ -55,7 +55,7 @@ class SweepFolder:
         return _read(path) if path.is_file() else None
 
     def cells(self) -> tuple[Cell, ...]:
-        """The cells that count, oldest first."""
+        """The cells that count, in the sweep's order."""
         return current(_read(path) for path in (self.path / "cells").glob("*.json"))
 
     def log(self, cell: Cell) -> Path:

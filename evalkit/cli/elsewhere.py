@@ -14,7 +14,8 @@ from evalkit.places import home
 CARRIED = ("LITELLM_LOCAL_MODEL_COST_MAP", "MLFLOW_DISABLE_TELEMETRY", "EVALKIT_CACHE")
 
 
-def _here() -> tuple[str, int]:
+def here() -> tuple[str, int]:
+    """This process: its machine and its number there."""
     return socket.gethostname(), os.getpid()
 
 
@@ -28,12 +29,12 @@ class Carried:
     environment: dict[str, str] = field(
         default_factory=lambda: {name: os.environ[name] for name in CARRIED if name in os.environ}
     )
-    started_by: tuple[str, int] = field(default_factory=_here)
+    started_by: tuple[str, int] = field(default_factory=here)
 
     @property
     def is_away(self) -> bool:
         """Whether this is another process than the one that was started by hand."""
-        return _here() != self.started_by
+        return here() != self.started_by
 
     def settle(self) -> None:
         """Make a launcher's process work in the same places."""

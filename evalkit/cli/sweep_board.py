@@ -71,7 +71,7 @@ class SweepBoard:
             f"cells_{state}": sum(cell.state == state for cell in self._cells)
             for state in (State.COMPLETE, State.FAILED)
         }
-        costs = [row.cost_usd for row in self.board.rows]
+        costs = [row.cost_usd for row in self.board.rows if row.wall_seconds is not None]  # others never spent anything
         seconds = [row.wall_seconds or 0.0 for row in self.board.rows]
         found: dict[str, float | None] = {
             **cells,
@@ -161,10 +161,16 @@ class SweepBoard:
 
     def _next(self) -> Iterator[str]:
         if self.status != "complete":
-            yield "next: the same command continues"
+            failed = any(cell.state is State.FAILED for cell in self._cells)
+            yield (
+                "next: "
+                + ("mend what failed; the same command then does" if failed else "the same command does")
+                + " the rest"
+            )
         if len(self.board.ranked) > 1:
-            first, second = self.board.ranked[:2]
-            yield f"next: evalkit compare {second.key[:KEY]} {first.key[:KEY]}   (is the best better than the second?)"
+            first, second = (row.key[:KEY] for row in self.board.ranked[:2])
+            lead = "next:" if self.status == "complete" else "     "
+            yield f"{lead} evalkit compare {second} {first}   (is the best better than the second?)"
             yield f"      evalkit compare --sweep {self._folder.path.name}   (all cells, and what each factor does)"
         if self.best and not self.best.simulated:
             yield f"      evalkit register {self.best.key[:KEY]} --name {self._name} --alias champion"

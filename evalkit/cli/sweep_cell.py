@@ -1,7 +1,6 @@
 """One cell of a sweep: a run like any other, recorded in the sweep's folder, here or in a launcher's process."""
 
 import asyncio
-import os
 import sys
 import time
 import traceback
@@ -15,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.adapters.sweep_folder import SweepFolder, alone
+from evalkit.cli.elsewhere import here
 from evalkit.cli.execute import Session
 from evalkit.cli.hydra_app import Composed, Ended
 from evalkit.cli.run import CODES
@@ -48,13 +48,13 @@ class CellJob:
     of: int | None
     fail_fast: bool
     stop: Path
-    started_by: int
+    started_by: tuple[str, int]
 
     def __call__(self, composed: Composed) -> Ended:
         """Run the cell, or skip it where it is complete already."""
         if self.stop.exists():
             return Ended(0)
-        cell = Cell(self._swept(composed.overrides), "", State.RUNNING, started=_now())
+        cell = self._cell(composed.overrides, State.RUNNING)
         with self._heard(cell):
             try:
                 wired = _wired(composed, cell)
@@ -72,10 +72,11 @@ class CellJob:
 
     def refused(self, overrides: Sequence[str], error: EvalkitError) -> None:
         """Record a cell whose config never became a run's."""
-        self._failed(Cell(self._swept(overrides), "", State.FAILED, started=_now()), str(error), error.exit_code)
+        self._failed(self._cell(overrides, State.FAILED), str(error), error.exit_code)
 
-    def _swept(self, overrides: Sequence[str]) -> tuple[str, ...]:
-        return tuple(one for one in overrides if factor(one)[0] not in self.fixed)
+    def _cell(self, overrides: Sequence[str], state: State) -> Cell:
+        swept = tuple(one for one in overrides if factor(one)[0] not in self.fixed)
+        return Cell(swept, "", state, number=HydraConfig.get().job.num, started=_now())
 
     def _run(self, cell: Cell, wired: Wired, overrides: Sequence[str]) -> tuple[Cell, Summary]:
         earlier, summary = self._done(cell)
@@ -139,15 +140,19 @@ class CellJob:
         number = HydraConfig.get().job.num + 1
         return f"cell {number}" + (f" of {self.of}" if self.of else "")
 
+    @property
+    def _is_away(self) -> bool:
+        return here() != self.started_by
+
     def _say(self, lines: str) -> None:
         """At once; what a cell in another process says, the first process says for it."""
-        if os.getpid() == self.started_by:
+        if not self._is_away:
             print(lines, file=sys.stderr, flush=True)
 
     @contextmanager
     def _heard(self, cell: Cell) -> Iterator[None]:
         """In another process, what the run itself says goes to the cell's log: lines of several would be mixed."""
-        if os.getpid() == self.started_by:
+        if not self._is_away:
             yield
             return
         with (

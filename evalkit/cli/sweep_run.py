@@ -1,11 +1,11 @@
 """A sweep from its plan to its summary run: cells by Hydra's launcher, then the leaderboard and what to do next."""
 
-import os
 import sys
 from collections.abc import Sequence
 from uuid import uuid4
 
 from evalkit.adapters.sweep_folder import SweepFolder
+from evalkit.cli.elsewhere import here
 from evalkit.cli.execute import as_yaml
 from evalkit.cli.hydra_app import launch
 from evalkit.cli.sweep_board import SweepBoard
@@ -66,7 +66,7 @@ class SweepRun:
             of=plan.cells,
             fail_fast=self._fail_fast,
             stop=self._scratch / f"stop-{uuid4().hex[:12]}",
-            started_by=os.getpid(),
+            started_by=here(),
         )
         argv = [f"+sweeps={plan.name}", *self._flags, *plan.overrides]
         argv += plan.for_sweeper(self._scratch, fail_fast=self._fail_fast)

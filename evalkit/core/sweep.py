@@ -23,12 +23,14 @@ class State(StrEnum):
 class Cell:
     """One cell as recorded. `overrides` are those that are swept, `key` its run's; empty where it never became a run.
 
-    `exit_code` is what `evalkit run` would have ended with; times are ISO 8601, UTC.
+    `number` is its place in the sweep, from 0, when it ran; `exit_code` what `evalkit run` would have ended with; times
+    are ISO 8601, UTC.
     """
 
     overrides: tuple[str, ...]
     key: str
     state: State
+    number: int = 0
     exit_code: int = 0
     why: str = ""
     started: str = ""
@@ -44,12 +46,11 @@ HEADINGS = ("attempts", "solved", "cost", "run", "rate")  # a leaderboard's own 
 
 
 def current(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """The cells that count, oldest first: of several with the same overrides (a dataset was changed) the newest."""
+    """The cells that count, in the sweep's order: of several with the same overrides (a changed dataset) the newest."""
     newest: dict[frozenset[str], Cell] = {}
     for cell in sorted(cells, key=lambda one: one.started):
-        newest.pop(frozenset(cell.overrides), None)
         newest[frozenset(cell.overrides)] = cell
-    return tuple(newest.values())
+    return tuple(sorted(newest.values(), key=lambda one: (one.number, one.started)))
 
 
 def factor(override: str) -> tuple[str, str]:
