@@ -100,10 +100,10 @@ def _check_power(power: float) -> None:
 
 
 def _check_rates(uplift: float, share: float | None, alpha: float) -> None:
-    if not -1 <= uplift <= 1:
-        raise ValueError(f"uplift is {uplift!r}; it must be a difference of rates, from -1 to 1, e.g. 0.1")
     if share is not None and not 0 <= share <= 1:
         raise ValueError(f"discordant_share is {share!r}; it must be a share of the instances, from 0 to 1")
+    if not -1 <= uplift <= 1:
+        raise ValueError(f"uplift is {uplift!r}; it must be a difference of rates, from -1 to 1, e.g. 0.1")
     if share is not None and abs(uplift) > share + 1e-12:
         raise ValueError(f"uplift is {uplift!r}, above discordant_share, {share!r}: only instances that differ lift")
     if not 0 < alpha < 1:
