@@ -21,6 +21,9 @@ from evalkit.core.summary import Summary
 from evalkit.core.types import Status
 
 JUDGED = (Status.SOLVED, Status.UNSOLVED)
+USUAL = {"dataset": "starter", "strategy": "direct", "context": "files", "feedback": "last", "verifier": "both"}
+USUAL |= {"sample.size": "null", "seed": "0", "epochs": "1"}
+NEED_A_PATH = ("jsonl", "humaneval", "swebench", "repo")
 # A template that shows one of these tells of earlier attempts whatever the feedback.
 TELLS = re.compile(r"\{[{%][^}]*\b(previous|attempt)\b")
 
@@ -74,6 +77,18 @@ class Recorded:
         if feedback.get("kind") == "none" and not shown and {"user"} <= set(strategy):
             return ""
         return hashlib.sha256(json.dumps([strategy, feedback], sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def overrides(self) -> Mapping[str, str]:
+        """The choices of its groups and sample that are not the default ones, as they were made."""
+        try:
+            params = json.loads((self.folder / "record.json").read_bytes())["params"]
+        except (OSError, ValueError, KeyError):  # a hint is lost, no more
+            return {}
+        found = {name: str(params[name]) for name, usual in USUAL.items() if params.get(name, usual) != usual}
+        if found.get("dataset") in NEED_A_PATH:
+            found["dataset.path"] = str(params.get("dataset.path", ""))
+        return found
 
     def recording(self) -> Recording:
         """For simulating."""

@@ -23,6 +23,7 @@ from evalkit.places import home, mlruns
 
 DEEPEST = 4  # attempts a rung that are tried unless asked otherwise
 MOST_RUNGS = 10
+MOST_SHOWN = 12  # of the frontier
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Simulation:
     def shown(self) -> tuple[Shown, ...]:
         """The ladders worth showing, cheapest first."""
         kinds: dict[Spec, list[str]] = {}
-        for spec in self.found.frontier:
+        for spec in self.frontier:
             kinds.setdefault(spec, []).append("frontier")
         kinds.setdefault(self.best, []).append("best")
         for name in self.attempts:
@@ -120,6 +121,15 @@ class Simulation:
     def _own(self, result: Outcome) -> Spec:
         """A run's ladder in the simulation's words."""
         return tuple((self.evidence.source_of(rung), rung.attempts) for rung in result.ladder.rungs.values())
+
+    @cached_property
+    def frontier(self) -> tuple[Spec, ...]:
+        """Of the frontier, ends included, as many as a table takes."""
+        every = self.found.frontier
+        if len(every) <= MOST_SHOWN:
+            return every
+        step = (len(every) - 1) / (MOST_SHOWN - 1)
+        return tuple(every[round(place * step)] for place in range(MOST_SHOWN))
 
     def _equal_budget(self) -> list[Spec]:
         """Samples of one model alone, as many as cost no more than the best ladder."""
@@ -184,10 +194,19 @@ class Simulation:
 
     @property
     def command(self) -> str:
-        """How the written ladder is run."""
+        """How the written ladder is run, as the first run was otherwise."""
         name = "" if self.path is None else self.path.stem
-        feedback = " feedback=none" if self._args.feedback == "none" and self.evidence.recordings[0].told else ""
-        return f"evalkit run ladder={name} max_attempts={self.max_attempts}{feedback}"
+        others = dict(self.runs[0].overrides)
+        if self._args.feedback == "none":
+            others["feedback"] = "none"
+        return " ".join(
+            [
+                "evalkit run",
+                f"ladder={name}",
+                f"max_attempts={self.max_attempts}",
+                *(f"{k}={v}" for k, v in others.items()),
+            ]
+        )
 
     @property
     def assumptions(self) -> list[str]:
@@ -214,15 +233,17 @@ class Simulation:
             solved = sum(row.solved for row in run.summary.instances)
             if own.outcome.solved != solved:
                 lines.append(f"{run.name} climbed again solves {own.outcome.solved:g}, and was recorded as {solved}")
+        if len(self.frontier) < len(self.found.frontier):
+            lines.append(f"{len(self.frontier)} of the {len(self.found.frontier)} ladders on the frontier are shown")
         if self.evidence.left_out:
             lines.append(f"left out: {counted(len(self.evidence.left_out), 'climb')} that not every run judged")
         if self.found.held_out is not None and self.found.ladders > 1:
             best = self._simulated(self.best)
             rate = best.solved / best.climbs
             lines.append(
-                f"the best of {self.found.ladders:,} ladders, chosen on these instances, looks better than it is: "
-                f"{spec_name(self.best)} solves {rate:.1%} here, and {self.found.held_out:.1%} where the choice is made "
-                "on nine tenths of the instances and counted on the last tenth"
+                f"the best of {self.found.ladders:,} ladders, chosen on these climbs, looks better than it is: "
+                f"{spec_name(self.best)} solves {rate:.1%} here, and {self.found.held_out:.1%} where it is chosen "
+                "on nine tenths of them and counted on the last"
             )
         return lines
 
@@ -246,7 +267,7 @@ def figures(simulation: Simulation, where: str | None) -> list[Path]:
     for one in simulation.shown:
         point = Point(one.name, one.outcome.cost.value, one.outcome.solved / one.outcome.climbs)
         seen.setdefault(one.name, point)
-    line = [spec_name(spec) for spec in simulation.found.frontier]
+    line = [spec_name(spec) for spec in simulation.frontier]
     try:
         draw_frontier(
             paths,

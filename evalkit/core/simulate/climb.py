@@ -1,5 +1,6 @@
 """A ladder's climbs as they would have gone: the real ladder's decisions over recorded answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,8 +58,9 @@ def climbs(
     The policy `skip` gives a rung up for the climbs after, which is exact for runs of one climb at a time.
     """
     given_up: set[str] = set()
+    sources = {name: evidence.source_of(rung) for name, rung in ladder.rungs.items()}
     return tuple(
-        _Climbing(ladder, max_attempts, evidence, unit, unknown=unknown, given_up=given_up).run()
+        _Climbing(ladder, max_attempts, evidence, unit, unknown=unknown, sources=sources, given_up=given_up).run()
         for unit in evidence.units
     )
 
@@ -74,12 +76,13 @@ class _Climbing:
         unit: Unit,
         *,
         unknown: Unknown,
+        sources: Mapping[str, str],
         given_up: set[str],
     ) -> None:
         self._ladder, self._most, self._evidence, self._unknown = ladder, max_attempts, evidence, unknown
         self._unit, self._given_up = unit, given_up
         self._known = evidence.known(unit)
-        self._sources = {name: evidence.source_of(rung) for name, rung in ladder.rungs.items()}
+        self._sources = sources
         self._history: list[Attempt] = []
         self._asked: list[str] = []  # sources, in order
         self._paths: tuple[Path, ...] = self._known.paths if evidence.told else ()
