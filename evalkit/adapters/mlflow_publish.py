@@ -60,7 +60,9 @@ def publish(
         run = open_run(client, record, experiment_id(client, experiment, uri, home), _began(folder))
         changed = run.data.tags.get(DONE) != stamp
         if changed:
-            whole = describe(client, run, record, mlflow_facts.last_tags(record, summary, _links(run, folder, record)))
+            whole = describe(
+                client, run, record, mlflow_facts.last_tags(record, summary, _links(client, run, folder, record))
+            )
             _measure(client, run, folder, summary)
             mlflow_artifacts.put(client, run, folder, summary, whole=whole, alive=alive)
             rows = mlflow_traces.choose(summary, traces)
@@ -126,7 +128,7 @@ def reopen(client: Any, run: Any, record: RunRecord) -> None:
     client.update_run(run.info.run_id, status="RUNNING", name=record.name or record.key)
 
 
-def _links(run: Any, folder: Path, record: RunRecord) -> dict[str, str]:
+def _links(client: Any, run: Any, folder: Path, record: RunRecord) -> dict[str, str]:
     """Where in the UI a run's parts are seen, and those that it belongs to."""
     number = run.info.experiment_id
     page = f"#/experiments/{number}/runs/{run.info.run_id}"
@@ -136,7 +138,7 @@ def _links(run: Any, folder: Path, record: RunRecord) -> dict[str, str]:
     found = {text: f"{page}/{part}" for text, part in {**parts, "progress": "model-metrics"}.items()}
     for group in ("sweep", "ramp"):
         if told := record.tags.get(f"evalkit.{group}"):
-            others = mlflow_views.addresses(number, f"tags.`evalkit.{group}` = '{told}'")
+            others = mlflow_views.provide_group(client, number, group, told)
             found |= {f"its {group} as a table": others["table"], "as charts": others["charts"]}
     return found
 

@@ -9,10 +9,9 @@ import json
 import zlib
 from base64 import b64encode
 from typing import Any
-from urllib.parse import quote
 
-VIEW = "evalkit"
-TAG, NOTE, WRITTEN = f"mlflow.sharedViewState.{VIEW}", "mlflow.note.content", "evalkit.views"
+VIEW, TAG = "evalkit", "mlflow.sharedViewState."
+NOTE, WRITTEN = "mlflow.note.content", "evalkit.views"
 VERSION = "1"
 BARS = ("solved_rate", "cost_usd", "attempts_mean", "seconds_mean")
 LINES = ("progress.solved", "progress.unsolved", "progress.attempts", "progress.cost_usd")
@@ -30,18 +29,29 @@ def provide(client: Any, experiment: Any) -> None:
     if experiment.tags.get(WRITTEN) == VERSION:
         return
     number = experiment.experiment_id
-    tags = {TAG: view(experiment.creation_time or 0), WRITTEN: VERSION}
+    tags = {TAG + VIEW: view(VIEW, "", experiment.creation_time or 0), WRITTEN: VERSION}
     if not experiment.tags.get(NOTE):
         tags[NOTE] = note(number)
     for name, value in tags.items():
         client.set_experiment_tag(number, name, value)
 
 
-def view(milliseconds: int) -> str:
-    """The view as the UI stores it, dated by milliseconds since 1970."""
-    packed = b64encode(zlib.compress(json.dumps(_state()).encode())).decode()
+def provide_group(client: Any, experiment: str, group: str, told: str) -> dict[str, str]:
+    """The addresses of the runs that carry the tag `evalkit.<group>` of this value, with a view of their own."""
+    name = f"{group} {told[:12]}"
+    key = f"{VIEW}-{told}"
+    found = client.get_experiment(experiment)
+    if TAG + key not in found.tags:
+        chosen = f"tags.`evalkit.{group}` = '{told}'"
+        client.set_experiment_tag(experiment, TAG + key, view(name, chosen, found.last_update_time or 0))
+    return addresses(experiment, key)
+
+
+def view(name: str, chosen: str, milliseconds: int) -> str:
+    """A view of the runs that the filter `chosen` finds, as the UI stores it, dated by milliseconds since 1970."""
+    packed = b64encode(zlib.compress(json.dumps(_state(chosen)).encode())).decode()
     dates = {"createdAt": milliseconds, "updatedAt": milliseconds}
-    return json.dumps({"name": VIEW, **dates, "state": f"deflate;{packed}"})
+    return json.dumps({"name": name, **dates, "state": f"deflate;{packed}"})
 
 
 def note(experiment: str) -> str:
@@ -53,10 +63,9 @@ def note(experiment: str) -> str:
     )
 
 
-def addresses(experiment: str, chosen: str = "") -> dict[str, str]:
-    """Where in the UI runs are seen as a table, as charts and by their instances: all, or those of a filter."""
-    page = f"#/experiments/{experiment}/runs?viewStateShareKey={VIEW}"
-    page += f"&searchFilter={quote(chosen)}" if chosen else ""
+def addresses(experiment: str, key: str = VIEW) -> dict[str, str]:
+    """Where in the UI a view's runs are seen as a table, as charts and by their instances."""
+    page = f"#/experiments/{experiment}/runs?viewStateShareKey={key}"
     return {
         "table": page,
         "charts": f"{page}&compareRunsMode=CHART",
@@ -64,10 +73,10 @@ def addresses(experiment: str, chosen: str = "") -> dict[str, str]:
     }
 
 
-def _state() -> dict[str, Any]:
+def _state(chosen: str) -> dict[str, Any]:
     sections = {"results": "Results", "progress": "Live progress, by climbs that ended", "ramp": "Ramps, by instances"}
     return {
-        "searchFilter": "",
+        "searchFilter": chosen,
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
         "startTime": "ALL",
