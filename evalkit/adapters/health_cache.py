@@ -19,6 +19,7 @@ class HealthCache:
         self._path = path
         self._verifier = verifier
         self._environments = environments or {}
+        self._digests: dict[str, tuple[Instance, str]] = {}  # made once: each instance is asked about three times
         try:
             self._known = set(path.read_text(encoding="ascii", errors="replace").split())
         except OSError:
@@ -42,6 +43,12 @@ class HealthCache:
             return
 
     def _digest(self, instance: Instance) -> str:
+        known = self._digests.get(instance.id)
+        if known is None or known[0] is not instance:
+            known = self._digests[instance.id] = (instance, self._made(instance))
+        return known[1]
+
+    def _made(self, instance: Instance) -> str:
         environment = self._environments.get(instance.repo.environment, "") if instance.repo else ""
         judged = (digest([instance]), self._verifier, environment)
         return hashlib.sha256(repr(judged).encode()).hexdigest()[:24]

@@ -13,12 +13,12 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from threading import Lock
+from threading import Condition
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -35,11 +35,12 @@ START = len(HEAD) + 8 + len(MIDDLE)
 
 @dataclass(slots=True)
 class _Line:
-    """A record on its way to the disk."""
+    """A record on its way to the disk; `told` is where the event loop waits, `error` why it did not get there."""
 
     key: str
     data: bytes
-    written: Future[None] = field(default_factory=Future)
+    told: asyncio.Future[None] | None
+    error: StorageError | None = None
 
 
 class JsonlJournal:
@@ -56,7 +57,7 @@ class JsonlJournal:
         self.path = path
         self._places: dict[str, tuple[int, int]] = {}
         self._waiting: dict[str, _Line] = {}  # not on disk yet
-        self._lines_lock = Lock()
+        self._written = Condition()  # guards what waits; notified after each group
         self._writing = False
         self._writer = ThreadPoolExecutor(1, "journal")
         try:
@@ -74,14 +75,21 @@ class JsonlJournal:
         value = await effect(*args)
         if key in self:  # somebody else was quicker: a second line would be another answer to the same question
             return self._recall(key, kind)
-        await asyncio.shield(asyncio.wrap_future(self._append(key, value)))
+        told = asyncio.get_running_loop().create_future()
+        self._append(key, value, told)
+        await told  # whoever is cancelled here cancels only that he is told
         return value
 
     def __contains__(self, key: str) -> bool:
         """Whether a result is recorded under `key`; one that is just being written is waited for."""
-        if (line := self._waiting.get(key)) is not None:
-            line.written.exception()
+        self._wait(key)
         return key in self._places
+
+    def _wait(self, key: str) -> None:
+        """Until nothing waits under `key`; the writing thread needs nothing of this one."""
+        if key in self._waiting:
+            with self._written:
+                self._written.wait_for(lambda: key not in self._waiting)
 
     def recorded(self) -> tuple[str, ...]:
         """The keys of all that is on disk, in the order in which it came there."""
@@ -125,7 +133,10 @@ class JsonlJournal:
         self._file.truncate(end)
         self._end = end
         if end == 0:
-            self._append("run", {"journal": VERSION, "run": run}).result()
+            head = self._append("run", {"journal": VERSION, "run": run}, None)
+            self._wait("run")
+            if head.error is not None:
+                raise head.error
             del self._places["run"]
 
     def _is_whole_behind(self, start: int) -> bool:
@@ -156,31 +167,33 @@ class JsonlJournal:
         record = msgspec.json.decode(os.pread(self._file.fileno(), end - start, start))
         return msgspec.convert(record["value"], kind)
 
-    def _append(self, key: str, value: object) -> Future[None]:
-        """Hand a record to the writing thread; done when it is on disk. The future may hold StorageError."""
+    def _append(self, key: str, value: object, told: asyncio.Future[None] | None) -> _Line:
+        """Hand a record to the writing thread, which sets `told` when it is on disk, or to a StorageError."""
         record = msgspec.json.encode({"key": key, "value": value})
-        line = _Line(key, b"".join((HEAD, b"%08x" % crc32(record), MIDDLE, record, b"}\n")))
-        with self._lines_lock:
+        line = _Line(key, b"".join((HEAD, b"%08x" % crc32(record), MIDDLE, record, b"}\n")), told)
+        with self._written:
             self._waiting[key] = line
             wake, self._writing = not self._writing, True
         if wake:
             self._writer.submit(self._write_waiting)
-        return line.written
+        return line
 
     def _write_waiting(self) -> None:
         """Write what waits, and what came meanwhile, until nothing does."""
         while True:
-            with self._lines_lock:
+            with self._written:
                 lines = list(self._waiting.values())
                 if not lines:
                     self._writing = False
                     return
-            for line, error in self._commit(lines):
-                with self._lines_lock:
+            self._commit(lines)
+            with self._written:
+                for line in lines:
                     del self._waiting[line.key]
-                line.written.set_exception(error) if error else line.written.set_result(None)
+                self._written.notify_all()
+            _tell([line for line in lines if line.told is not None])
 
-    def _commit(self, lines: Sequence[_Line]) -> list[tuple[_Line, StorageError | None]]:
+    def _commit(self, lines: Sequence[_Line]) -> None:
         """Write and sync a group at once; where it does not fit, one by one, to keep those that do."""
         start = self._end
         try:
@@ -189,13 +202,32 @@ class JsonlJournal:
         except OSError as error:
             self._cut(start)
             if len(lines) > 1:
-                return [done for line in lines for done in self._commit([line])]
+                for line in lines:
+                    self._commit([line])
+                return
             said = f"{self.path}: {error.strerror}. What was recorded is intact; free space and run the command again."
-            return [(lines[0], StorageError(said))]
+            lines[0].error = StorageError(said)
+            return
         for line in lines:
             self._places[line.key] = (self._end + START, self._end + len(line.data) - 2)
             self._end += len(line.data)
-        return [(line, None) for line in lines]
+
+
+def _tell(lines: Sequence[_Line]) -> None:
+    """Wake the event loop once for a whole group: waking it for each record costs a system call and more."""
+    for loop in {line.told.get_loop() for line in lines if line.told is not None}:
+        with suppress(RuntimeError):  # closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, [line for line in lines if line.told and line.told.get_loop() is loop])
+
+
+def _settle(lines: Sequence[_Line]) -> None:
+    for line in lines:
+        if line.told is None or line.told.done():  # cancelled meanwhile
+            continue
+        if line.error is not None:
+            line.told.set_exception(line.error)
+        else:
+            line.told.set_result(None)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

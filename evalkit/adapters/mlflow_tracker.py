@@ -34,7 +34,10 @@ PARTING_S = 1.0  # to mark a run that broke off; a worker that takes longer ends
 
 @dataclass
 class MlflowTracker:
-    """`uri` null is sqlite under EVALKIT_HOME; `traces` (all, failed, none), at most so many, are climbs shown."""
+    """`uri` null is sqlite under EVALKIT_HOME; `traces` (all, failed, none), at most so many, are climbs shown.
+
+    Where a run has more climbs than that, `all` shows those that were not solved.
+    """
 
     home: str
     uri: str | None = None
@@ -132,7 +135,8 @@ class MlflowTracker:
 
     def _is_shown(self, climb: InstanceRow) -> bool:
         """Whether a climb becomes a trace at once; when the run ends the whole of it decides."""
-        wanted = self.traces == "all" or (self.traces == "failed" and not climb.solved)
+        whole = self.traces == "all" and self._run is not None and self._run.climbs <= self.traces_at_most
+        wanted = whole or (self.traces != "none" and not climb.solved)
         return wanted and self._traced < self.traces_at_most and climb.status is not Status.QUARANTINED
 
     def _said(self, worker: "_Worker | None") -> "_Worker":
