@@ -55,6 +55,7 @@ def make(home: Path, name: str, instances: int, epochs: int, rate: float) -> str
     tally.rows = [row(number, epoch + 1, rate, chance) for number in range(instances) for epoch in range(epochs)]
     for one in tally.rows:
         tally.counts[one.status] += 1
+        tally.cost.add(one.cost_usd)
     dataset = DatasetFacts("generated", "ab" * 32, instances)
     tags = {"evalkit.simulated": "true", "evalkit.kind": "run"}
     record = RunRecord(

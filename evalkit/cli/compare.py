@@ -11,10 +11,11 @@ from pathlib import Path
 
 from evalkit.cli.compare_found import Found
 from evalkit.cli.compare_record import Record, store_of
-from evalkit.cli.compare_sides import baseline_first
+from evalkit.cli.compare_sides import with_baseline
 from evalkit.cli.compare_sweep import Sweep, sweep_of
 from evalkit.cli.runs_of import run_folder
 from evalkit.cli.store import add_uri
+from evalkit.cli.tables import counted
 from evalkit.core.errors import ConfigError
 
 EXAMPLE = "evalkit compare single-starter local-starter"
@@ -60,10 +61,14 @@ def _what(args: argparse.Namespace) -> tuple[list[Path], Sweep | None]:
         raise ConfigError("name runs or give --sweep ID, not both")
     sweep = sweep_of(args.sweep) if args.sweep else None
     folders = list(sweep.folders) if sweep else [run_folder(name, args.uri) for name in args.runs]
-    if len(folders) < 2:  # noqa: PLR2004  a comparison
-        raise ConfigError(f"{len(folders)} runs are named; compare needs two or more: evalkit compare A B")
-    wanted = run_folder(args.baseline, args.uri) if args.baseline else None
-    return baseline_first(folders, wanted, args.baseline or ""), sweep
+    folders = with_baseline(folders, run_folder(args.baseline, args.uri) if args.baseline else None)
+    if sweep is None and len(folders) < 2:  # noqa: PLR2004  a comparison
+        raise ConfigError(f"{counted(len(folders), 'run')} named; compare needs two or more: evalkit compare A B")
+    if len(folders) < 2:  # noqa: PLR2004  as above
+        raise ConfigError(
+            f"sweep {args.sweep!r} has {counted(len(folders), 'finished cell')}; compare needs two or more"
+        )
+    return folders, sweep
 
 
 def _recorded(args: argparse.Namespace, folders: list[Path], found: Found, content: Mapping[str, object]) -> str:

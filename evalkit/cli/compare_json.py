@@ -92,6 +92,7 @@ def levers(found: Levers) -> dict[str, Any]:
     """What each factor of a sweep does, alone and together."""
     return {
         "effects": [dict(_finite(asdict(one))) for one in found.effects],
+        "effects_clustered": [dict(_finite(asdict(one))) for one in found.clustered],
         "interactions": [dict(_finite(asdict(one))) for one in found.interactions],
     }
 

@@ -19,7 +19,7 @@ from evalkit.cli.compare_tables import (
     rungs,
     runs,
 )
-from evalkit.cli.compare_words import ids, left_out, lifted, lines
+from evalkit.cli.compare_words import ids, left_out, lifted, lines, shows
 from evalkit.cli.tables import cell
 from evalkit.core.comparison import Comparison, Flip
 from evalkit.core.levers import Levers
@@ -65,7 +65,7 @@ def _top(
             yield f"\n**{lifted(found)}**"
             yield from _table(factors(found))
             yield from _table(interplay(found))
-        yield from dict.fromkeys(f"\n{line}." for one in comparisons for line in left_out(one))
+        yield from dict.fromkeys(f"\n{line}." for one in comparisons for line in (shows(one), *left_out(one)))
         return
     (one,) = comparisons
     yield f"# {one.a.summary.name} and {one.b.summary.name}"

@@ -19,7 +19,7 @@ from evalkit.cli.compare_tables import (
     rungs,
     runs,
 )
-from evalkit.cli.compare_words import clustered, ids, left_out, lifted, lines, sample
+from evalkit.cli.compare_words import ids, left_out, lifted, lines, shows
 from evalkit.cli.tables import show
 from evalkit.core.comparison import Comparison, Flip
 from evalkit.core.levers import Levers
@@ -69,30 +69,20 @@ def show_flips(one: Comparison, files: Callable[[Flip], tuple[str, str]]) -> Non
 def show_several(sides: Sequence[Side], comparisons: Sequence[Comparison], places: Sequence[Place]) -> None:
     """More than two runs: each against the baseline, then all by rank."""
     _table(runs(sides))
-    _table(against(comparisons))
+    _table(against(comparisons, names=False), tight=True)
     _table(ranking(places, sides))
-    told: dict[str, None] = {}
-    for one in comparisons:
-        told |= dict.fromkeys(_notes(one))
-    for line in told:
+    for line in dict.fromkeys(line for one in comparisons for line in (shows(one), *left_out(one))):
         say(line)
 
 
 def show_factors(found: Levers) -> None:
     """What each factor of a sweep does; of interactions, the notable ones and the surest."""
-    _table(factors(found))
+    _table(factors(found), tight=True)
     together = interplay(found)
     notable = sum(one.notable for one in found.interactions)
     if together.rows:
         _table(_first(together, max(notable, INTERACTIONS)))
     say(lifted(found))
-
-
-def _notes(one: Comparison) -> list[str]:
-    """Of several, only what would else go unsaid."""
-    pair = f"{one.a.label} and {one.b.label}"
-    told = [f"{pair}: {line}" for line in (clustered(one), sample(one), one.found.note) if line]
-    return [*told, *left_out(one)]
 
 
 def _first(table: Table, most: int) -> Table:
@@ -117,5 +107,5 @@ def width() -> int:
     return get_terminal_size().columns
 
 
-def _table(table: Table) -> None:
-    show(table.rows, table.columns, title=table.title)
+def _table(table: Table, *, tight: bool = False) -> None:
+    show(table.rows, table.columns, title=table.title, tight=tight)

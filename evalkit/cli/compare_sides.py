@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.adapters.run_results import read_summary, read_traits
-from evalkit.core.errors import ConfigError
 from evalkit.core.pairing import Side
 from evalkit.places import home
 
@@ -24,16 +23,11 @@ def label(place: int) -> str:
     return letters[place] if place < len(letters) else f"R{place + 1}"
 
 
-def baseline_first(folders: Sequence[Path], wanted: Path | None, given: str) -> list[Path]:
-    """The folders with the baseline in front. Raises ConfigError where it is none of them."""
-    if wanted is None:
+def with_baseline(folders: Sequence[Path], baseline: Path | None) -> list[Path]:
+    """The folders with the baseline in front, whether or not it is one of them."""
+    if baseline is None:
         return list(folders)
-    same = [folder for folder in folders if folder.resolve() == wanted.resolve()]
-    if not same:
-        raise ConfigError(
-            f"--baseline {given!r} is none of the runs that are compared: {', '.join(map(short, folders))}"
-        )
-    return [same[0], *(folder for folder in folders if folder is not same[0])]
+    return [baseline, *(folder for folder in folders if folder.resolve() != baseline.resolve())]
 
 
 def short(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from evalkit.cli.compare_words import SHORT, around, p, points
@@ -12,6 +13,8 @@ from evalkit.core.levers import Levers
 from evalkit.core.pairing import Side
 from evalkit.core.stats import Interval, Place
 from evalkit.core.summary import InstanceRow, RungRow, Summary
+
+BY_REPOSITORY = "p clustered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +30,23 @@ class Table:
 def overview(one: Comparison) -> Table:
     """The two runs beside each other, and the paired difference of each quantity."""
     a, b = one.a.summary, one.b.summary
+    rates = (one.passes[0].at_a, one.passes[0].at_b) if one.passes else (a.solved_rate, b.solved_rate)
     rows: list[dict[str, Any]] = [
         {"what": "solved", "a": _solved(a), "b": _solved(b), "difference": ""},
         {
             "what": "rate (95 %)",
-            "a": percent(a.solved_rate),
-            "b": percent(b.solved_rate),
+            "a": percent(rates[0]),
+            "b": percent(rates[1]),
             "difference": f"{around(one.found.uplift)} points",
         },
         _quantity("attempts", one.attempts, lambda value: f"{value:.2f}"),
         _quantity("seconds", one.seconds, lambda value: f"{value:.2f}"),
-        _quantity("cost", one.cost_usd, dollars),
+        _quantity("cost", one.cost_usd, dollars, rounded),
     ]
     rows += [row for row in (_per_solved(one),) if row]
     rows += [
-        {"what": f"{name}{k.k}", "a": percent(a), "b": percent(b), "difference": None}
-        for k in one.passes
+        {"what": f"{name}{k.k}", "a": percent(a), "b": percent(b), "difference": ""}
+        for k in one.passes[1:]
         for name, a, b in (("pass@", k.at_a, k.at_b), ("pass^", k.hat_a, k.hat_b))
     ]
     columns = {"what": "an instance", "a": "A", "b": "B", "difference": "B - A (95 %)"}
@@ -128,15 +132,16 @@ def runs(sides: Sequence[Side]) -> Table:
     return Table("runs", "", columns, rows)
 
 
-def against(comparisons: Sequence[Comparison]) -> Table:
-    """Each run against the baseline."""
+def against(comparisons: Sequence[Comparison], *, names: bool = True) -> Table:
+    """Each run against the baseline; without `names` under its label only."""
     rows = [
         {
-            "run": f"{one.b.label} {one.b.summary.name}",
+            "run": f"{one.b.label} {one.b.summary.name}" if names else one.b.label,
             "uplift": around(one.found.uplift),
             "only": f"{len(one.found.lost)} : {len(one.found.gained)}",
             "p_value": p(one.found.p_value),
             "p_adjusted": p(one.p_adjusted),
+            "clustered": one.clustered and p(one.clustered.p_value),
             "conclusion": SHORT[one.conclusion],
         }
         for one in comparisons
@@ -146,10 +151,11 @@ def against(comparisons: Sequence[Comparison]) -> Table:
     columns = {
         "run": "run",
         "uplift": "uplift",
-        "only": f"{base.label} : it",
+        "only": f"only {base.label} : it",
         "p_value": "p",
         "p_adjusted": "Holm p",
-        "conclusion": "conclusion",
+        **({"clustered": BY_REPOSITORY} if any(one.clustered for one in comparisons) else {}),
+        "conclusion": "",
     }
     return Table("against", title, columns, rows)
 
@@ -178,20 +184,22 @@ def factors(found: Levers) -> Table:
             "level": f"{one.baseline} → {one.level}",
             "effect": around(one.effect),
             "p_adjusted": p(one.p_adjusted),
+            "clustered": clustered and p(clustered.p_adjusted),
             "conclusion": SHORT[one.conclusion],
             "matched": one.matched or "by regression",
         }
-        for one in found.effects
+        for one, clustered in zip_longest(found.effects, found.clustered)
     ]
     columns = {
         "factor": "factor",
         "level": "change",
-        "effect": "lifts by, points (95 %)",
+        "effect": "lifts, points (95 %)",
         "p_adjusted": "Holm p",
+        **({"clustered": BY_REPOSITORY} if found.clustered else {}),
         "conclusion": "",
-        "matched": "pairs of cells",
+        "matched": "pairs",
     }
-    title = f"what each factor does, over {counted(found.cells, 'cell')}: uplift, all else alike"
+    title = f"what each factor does, over {counted(found.cells, 'cell')}: uplift over pairs of cells alike in all else"
     return Table("factors", title, columns, rows)
 
 
@@ -206,7 +214,7 @@ def interplay(found: Levers) -> Table:
         }
         for one in found.interactions
     ]
-    columns = {"factors": "together", "effect": "more than each alone (95 %)", "p_adjusted": "Holm p", "conclusion": ""}
+    columns = {"factors": "together", "effect": "beyond each alone", "p_adjusted": "Holm p", "conclusion": ""}
     return Table("interactions", "factors that act together", columns, rows)
 
 
@@ -236,15 +244,27 @@ def dollars(cost: float | None) -> str | None:
     return f"${cost:.2f}" if abs(cost) >= 1 else f"${cost:.3g}"
 
 
+def rounded(cost: float) -> str:
+    """The same to two digits, for differences."""
+    return f"${cost:.2f}" if abs(cost) >= 1 else f"${cost:.2g}"
+
+
 def _solved(summary: Summary) -> str:
     return f"{summary.counts['solved']} of {summary.counts['solved'] + summary.counts['unsolved']}"
 
 
-def _quantity(what: str, found: Difference | None, told: Callable[[float], str | None]) -> dict[str, Any]:
+def _quantity(
+    what: str,
+    found: Difference | None,
+    told: Callable[[float], str | None],
+    differing: Callable[[float], str | None] | None = None,
+) -> dict[str, Any]:
+    """`differing` says how a difference is told, where that is shorter."""
+    each = differing or told
     if found is None:
         return {"what": what, "a": None, "b": None, "difference": "unknown"}
     one = found.difference
-    text = f"{_signed(one.value, told)} ({_signed(one.low, told)} to {_signed(one.high, told)})"
+    text = f"{_signed(one.value, each)} ({_signed(one.low, each)} to {_signed(one.high, each)})"
     return {"what": what, "a": told(found.a), "b": told(found.b), "difference": text}
 
 

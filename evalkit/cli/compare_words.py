@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from evalkit.cli.tables import counted
-from evalkit.core.comparison import Comparison
+from evalkit.core.comparison import LEVEL, Comparison
 from evalkit.core.levers import Levers
 from evalkit.core.power import sample_for
 from evalkit.core.stats import Interval
@@ -47,17 +47,19 @@ def sample(one: Comparison) -> str:
     """What sample could show it, where this one did not."""
     if one.conclusion in ("better", "worse"):
         return ""
-    instances = one.found.instances
-    shows = (
-        f"{counted(instances, 'instance')} show an uplift of {points(one.smallest)} points or more"
-        if isfinite(one.smallest)
-        else f"{counted(instances, 'instance')} can show no uplift at all"
-    )
     if one.found.sample is None:
         enough = f"it takes {sample_for(AN_UPLIFT)} to show {points(AN_UPLIFT)}"
     else:
         enough = f"it takes about {one.found.sample} to show one like this ({points(one.found.uplift.value)})"
-    return f"{shows} (power 80 %); {enough}"
+    return f"{shows(one)}; {enough}"
+
+
+def shows(one: Comparison) -> str:
+    """What so many instances can show."""
+    instances = counted(one.found.instances, "instance")
+    if not isfinite(one.smallest):
+        return f"{instances} can show no uplift at all"
+    return f"{instances} show an uplift of {points(one.smallest)} points or more (power 80 %)"
 
 
 def table_of_pairs(one: Comparison) -> str:
@@ -76,7 +78,10 @@ def uplift(one: Comparison) -> str:
     found, adjusted = one.found, one.p_adjusted != one.found.p_value
     holm = f" (Holm {p(one.p_adjusted)})" if adjusted else ""
     interval = f"95 % {_percent(found.uplift.low)} to {_percent(found.uplift.high)}"
-    return f"uplift B - A: {_percent(found.uplift.value)} ({interval}), {found.test} p = {p(found.p_value)}{holm}"
+    apart = found.uplift.low > 0 or found.uplift.high < 0
+    stricter = "; the test is stricter than the interval" if apart and one.p_adjusted >= LEVEL else ""
+    tested = f"{found.test} p = {p(found.p_value)}{holm}{stricter}"
+    return f"uplift B - A: {_percent(found.uplift.value)} ({interval}), {tested}"
 
 
 def clustered(one: Comparison) -> str:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run_dir",
         nargs="*",
         metavar="RUN",
-        help="a run, ramp, sweep or comparison: its folder or key; runs and ramps also by name, runs by MLflow id or prefix",
+        help="its folder or key; a run or ramp also by its name, a run by its MLflow id or a prefix",
     )
     parser.add_argument("--experiment", help="default: the one that the run names")
     add_uri(parser)

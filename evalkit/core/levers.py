@@ -10,10 +10,14 @@ from evalkit.core.pairing import JUDGED, Side
 
 @dataclass(frozen=True, slots=True)
 class Levers:
-    """Effects in the order of the factors; `interactions` the surest first. `cells` were taken in."""
+    """Effects in the order of the factors; `interactions` the surest first. `cells` were taken in.
+
+    `clustered` are the same effects where clusters, not instances, are taken for independent; empty without clusters.
+    """
 
     cells: int
     effects: tuple[Effect, ...]
+    clustered: tuple[Effect, ...]
     interactions: tuple[Interaction, ...]
 
     @property
@@ -30,9 +34,10 @@ def levers(sides: Sequence[Side], choices: Sequence[Mapping[str, str]]) -> Lever
     """
     cells = [Cell(dict(chosen), _outcomes(side)) for side, chosen in zip(sides, choices, strict=True)]
     traits = {name: one for side in sides for name, one in side.traits.items()}
-    clusters = {name: one.cluster for name, one in traits.items() if one.cluster} or None
+    clusters = {name: one.cluster for name, one in traits.items() if one.cluster}
     try:
-        return Levers(len(cells), effects(cells, clusters=clusters), interactions(cells, clusters=clusters))
+        by_cluster = effects(cells, clusters=clusters) if clusters else ()
+        return Levers(len(cells), effects(cells), by_cluster, interactions(cells))
     except ValueError as error:
         raise ConfigError(f"these runs do not tell what their factors do: {error}") from error
 
