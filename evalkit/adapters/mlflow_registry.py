@@ -16,6 +16,7 @@ from evalkit.core.errors import ConfigError
 from evalkit.core.promotion import Candidate
 
 BUNDLE, LOGGED = "bundle", "ladder"  # the artifact with our files, and what the UI calls the run's model
+MODEL_ID = "evalkit.model_id"  # a version's own field of this is not kept by MLflow's database
 TAG_LIMIT = 5000  # characters of a version's tag
 TASK = ("prompt", "id", "answer", "rubric", "tests", "files", "tags", "difficulty", "image", "metadata", "protected")
 TEXTS = ("prompt", "id", "answer", "difficulty", "image")
@@ -108,7 +109,7 @@ class Registry:
         from mlflow.entities import LoggedModelOutput, LoggedModelStatus  # noqa: PLC0415  loaded with the client
 
         with asking(self.uri), tempfile.TemporaryDirectory() as scratch:
-            run = self._client.get_run(run_id)
+            run = self._run(run_id)
             logged = self._client.create_logged_model(
                 run.info.experiment_id, name=LOGGED, source_run_id=run_id, model_type="evalkit.ladder"
             )
@@ -124,10 +125,23 @@ class Registry:
                 source=f"models:/{logged.model_id}" if self.uri.startswith("http") else logged.artifact_location,
                 run_id=run_id,
                 model_id=logged.model_id,
-                tags={key: value[:TAG_LIMIT] for key, value in tags.items()},
+                tags={key: value[:TAG_LIMIT] for key, value in tags.items()} | {MODEL_ID: logged.model_id},
                 description=note,
             )
         return _version(made)
+
+    def _run(self, run_id: str) -> Any:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  loaded with the client
+
+        try:
+            return self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise ConfigError(
+                f"the store at {self.uri} has no run {run_id}, to which the version would point: "
+                "`evalkit publish RUN_DIR` brings it there."
+            ) from error
 
     def _make(self, name: str) -> None:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415  loaded with the client
@@ -216,7 +230,8 @@ def _signature() -> Any:
 
 
 def _version(one: Any) -> Version:
-    return Version(one.name, str(one.version), one.run_id or "", one.model_id or "", one.source, dict(one.tags or {}))
+    tags = dict(one.tags or {})
+    return Version(one.name, str(one.version), one.run_id or "", tags.get(MODEL_ID, ""), one.source, tags)
 
 
 def _candidate(run: Any) -> Candidate:

@@ -23,6 +23,7 @@ from evalkit.settings import read
 from evalkit.wiring import Wired
 
 T = TypeVar("T")
+NO_TRACKER = "evalkit.adapters.no_tracker.NoTracker"  # bundles leave the tracker to whoever runs them
 NOT_VERIFIED = "not verified"
 
 
@@ -38,6 +39,7 @@ class Service:
             self._wired = _wired(bundle)
             # Made now: later, other files may be found first.
             self._parts = {"models": self._wired.models, "strategy": self._wired.strategy}
+            self._simulated = any(model.simulated for model in self._wired.models.values())
             self._verifier, self._rubrics = self._wired.verifier, self._wired.rubrics
         self._loop = asyncio.new_event_loop()
         self._places = asyncio.Semaphore(self._wired.concurrency)
@@ -69,7 +71,7 @@ class Service:
                 failure = getattr(error, "failure", None)
                 ended = Status.UNFINISHED
                 solution = Solution(instance.id, 1, ended, "outage", tuple(history), failure, str(error))
-        return {**_told(solution, missing), **({"simulated": True} if self._wired.simulated else {})}
+        return {**_told(solution, missing), **({"simulated": True} if self._simulated else {})}
 
     async def _climb(self, instance: Instance, history: list[Attempt], verifier: Verifier) -> Solution:
         settings = self._wired.settings
@@ -113,6 +115,7 @@ def _wired(bundle: Path) -> Wired:
         choices = json.loads((bundle / "registered.json").read_bytes())["choices"]
     except (OSError, ValueError, KeyError, yaml.YAMLError) as error:
         raise ConfigError(f"{bundle}: is no registered config: {error}") from error
+    config = {**config, "tracker": {"_target_": NO_TRACKER}}
     return _Served(config, choices, read(config))
 
 

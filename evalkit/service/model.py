@@ -32,7 +32,8 @@ class RegisteredLadder(PythonModel):  # type: ignore[misc]  # MLflow has no type
 
         self._service = Service(Path(context.artifacts[BUNDLE]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002  MLflow's signature
+    # Without type hints, which MLflow would make a schema of.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002
         """One answer a task. Raises MlflowException (HTTP 400) for tasks that are wrong."""
         from evalkit.core.errors import UsageError  # noqa: PLC0415  as above
 
