@@ -1,6 +1,7 @@
 """Hydra as evalkit starts it: the user's conf/ first, errors with the nearest names, no traceback for a typo."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from evalkit.cli.overrides import as_written, for_hydra, refuse_unknown_rungs
 from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.places import folders, installed, mlruns
 
+EXTRAS = ("joblib", "optuna", "ray", "submitit")  # what brings Hydra's launchers and sweepers of these names
+PLUGIN = re.compile(rf"Could not find 'hydra/(?:launcher|sweeper)/((?:{'|'.join(EXTRAS)})\w*)'")
 REFUSED = (HydraException, OmegaConfBaseException, YAMLError)
 
 
@@ -202,6 +205,9 @@ def _refusal(error: Exception, overrides: Sequence[str] = (), primary: str = "ru
     text = str(error).partition("Config search path:")[0].strip()
     if error.__cause__ is not None and str(error.__cause__).strip() not in text:
         text += f"\n{error.__cause__}"
+    if found := PLUGIN.search(text):
+        extra = next(name for name in EXTRAS if found[1].startswith(name))
+        return ConfigError(f"hydra's {found[1]} is not installed: pip install 'evalkit[{extra}]'")
     return ConfigError(explain(text, options, lambda: [*keys(primary, overrides), *groups()]))
 
 

@@ -92,6 +92,9 @@ class SweepRun:
         return UNFINISHED if lost else 0
 
     def _close(self) -> SweepBoard:
+        found = self._scratch / "optimization_results.yaml"
+        if found.is_file():
+            self._folder.write("optuna.yaml", found.read_bytes())
         board = SweepBoard(self._folder, self._plan.name, self._where)
         self._publishing.close(board)
         return board

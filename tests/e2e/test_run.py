@@ -309,32 +309,6 @@ def test_an_unwritable_home_is_said_at_once(home, scripted):
     assert "Traceback" not in found.stderr
 
 
-def test_a_sweep_makes_flat_runs_with_a_common_tag_and_skips_done_cells(home, scripted):
-    home.write(
-        "sweeps/caps.yaml",
-        "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {max_attempts: '1,4'}}}\n",
-    )
-    first = home.evalkit("sweep", "caps", *scripted)
-    assert first.returncode == 0, first.stderr
-    assert len(home.runs) == 2
-    tags = [json.loads((run / "record.json").read_text())["tags"] for run in home.runs]
-    assert len({tag["evalkit.sweep"] for tag in tags}) == 1
-    again = home.evalkit("sweep", "caps", *scripted)
-    assert again.stdout.count("complete already") == 2
-    assert home.evalkit("sweep", "cap").returncode == 2
-
-
-def test_a_sweep_that_would_be_one_run_is_refused_with_the_line_to_add(home, scripted):
-    home.write("sweeps/caps.yaml", "# @package _global_\nhydra: {sweeper: {params: {max_attempts: '1,4'}}}\n")
-    found = home.evalkit("sweep", "caps", *scripted)
-    assert (found.returncode, "the line `mode: MULTIRUN`" in found.stderr, home.runs) == (2, True, [])
-    home.write(
-        "sweeps/caps.yaml", "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {max_atempts: '1,4'}}}\n"
-    )
-    found = home.evalkit("sweep", "caps", *scripted)
-    assert (found.returncode, "++max_atempts" in found.stderr, home.runs) == (2, True, [])
-
-
 @pytest.mark.weights
 def test_the_smallest_real_model_climbs(home):
     found = home.evalkit(
