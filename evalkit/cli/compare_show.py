@@ -29,6 +29,7 @@ from evalkit.core.stats import Place
 ROWS = 12  # of a table; the comparison's folder has them all
 FLIPS = 3  # each way
 WIDE = 110
+WIDE_ONLY = ("model", "p_value", "matched")  # columns that a narrow terminal has no room for
 INTERACTIONS = 3
 
 
@@ -43,11 +44,9 @@ def show_pair(one: Comparison) -> None:
         if names:
             say(f"{'only' if one.found.epochs == 1 else 'more often'} {label}: {ids(names)}")
     print()
-    wide = width() >= WIDE
     for table in (rungs(one), failures(one), *groups(one)):
         if table.rows:
-            columns = {name: told for name, told in table.columns.items() if wide or name != "model"}
-            _table(replace(_first(table, ROWS), columns=columns))
+            _table(_first(table, ROWS))
     if not one.known:
         say("by tag, difficulty, repository: not recorded in these runs, which an older evalkit made")
 
@@ -108,4 +107,5 @@ def width() -> int:
 
 
 def _table(table: Table, *, tight: bool = False) -> None:
-    show(table.rows, table.columns, title=table.title, tight=tight)
+    columns = {name: told for name, told in table.columns.items() if width() >= WIDE or name not in WIDE_ONLY}
+    show(table.rows, columns, title=table.title, tight=tight)

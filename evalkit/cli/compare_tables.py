@@ -199,7 +199,7 @@ def factors(found: Levers) -> Table:
         "conclusion": "",
         "matched": "pairs",
     }
-    title = f"what each factor does, over {counted(found.cells, 'cell')}: uplift over pairs of cells alike in all else"
+    title = f"what each factor does, over {counted(found.cells, 'cell')}: uplift, all else alike"
     return Table("factors", title, columns, rows)
 
 
