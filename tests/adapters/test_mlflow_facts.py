@@ -96,8 +96,9 @@ def test_booleans_text_and_none_are_no_metrics():
 
 def test_the_note_says_first_that_a_run_is_simulated_and_what_it_is_missing(tmp_path):
     run = MadeRun(tmp_path)
-    said = note(run.record, run.end(solved("a"), unfinished("b"), status="unfinished"))
+    said = note(run.record, run.end(solved("a"), unfinished("b"), status="unfinished"), {"traces": "#/there"})
 
     assert said.startswith("**Simulated:**")
     assert "**Solved 1 of 1**" in said
     assert "**Unfinished:**" in said
+    assert "[traces](#/there)" in said

@@ -140,6 +140,30 @@ def test_traces_are_of_the_climbs_asked_for_failures_first(home, send, which, mo
     assert sorted(trace.info.tags["evalkit.instance"] for trace in traces(home, run)) == expected
 
 
+@pytest.mark.parametrize(("most", "noted"), [(100, {"a": (True, 1), "b": (True, 2), "c": (False, 2)}), (2, {})])
+def test_traces_that_are_the_whole_run_note_what_was_solved_and_others_nothing(home, send, most, noted):
+    made = MadeRun(home)
+    made.end(*MIXED)
+    found = [trace.info for trace in traces(home, send(made, traces="all", traces_at_most=most))]
+    values = {
+        info.tags["evalkit.instance"]: tuple(one.value for one in sorted(info.assessments, key=lambda one: one.name))
+        for info in found
+    }
+
+    assert {name: each[::-1] for name, each in values.items() if each} == noted
+
+
+def test_a_trace_shows_the_prompt_the_outcome_the_answer_and_the_findings(home, send):
+    made = MadeRun(home)
+    made.end(unsolved("c"))
+    (trace,) = traces(home, send(made))
+    ended = json.loads(trace.data.response)
+
+    assert trace.info.request_preview == "Say it, 1."
+    assert trace.info.response_preview.startswith("unsolved after 2 attempts: rule_violation")
+    assert (ended["answer"], ended["findings"]) == ("```\nanswer\n```", ["Say the word."])
+
+
 def test_a_trace_has_a_span_an_attempt_with_call_and_verification_under_it(home, send):
     made = MadeRun(home)
     made.end(unsolved("c"))
