@@ -106,21 +106,17 @@ class RemoteRuns:
             if (root / INSTANCES).is_dir():
                 shutil.copytree(root / INSTANCES, folder / INSTANCES, copy_function=_linked)
         else:
-            self._download(run.info.run_id, folder)
+            for one in self._client.list_artifacts(run.info.run_id):
+                self._client.download_artifacts(run.info.run_id, one.path, str(folder))
+        if (packed := folder / PACKED).is_file():
+            with zipfile.ZipFile(packed) as archive:
+                archive.extractall(folder)
+            packed.unlink()
         if not (folder / SUMMARY).is_file():
             raise ConfigError(
                 f"run {run.info.run_name!r} ({run.info.run_id[:8]}) has no {SUMMARY} in the store: it has not ended, "
                 "or is no run of instances. `evalkit runs` shows its kind and status."
             )
-
-    def _download(self, run_id: str, folder: Path) -> None:
-        for one in self._client.list_artifacts(run_id):
-            self._client.download_artifacts(run_id, one.path, str(folder))
-        packed = folder / PACKED
-        if packed.is_file():
-            with zipfile.ZipFile(packed) as archive:
-                archive.extractall(folder)
-            packed.unlink()
 
     def _record(self, run: Any, folder: Path, target: Path) -> RunRecord:
         """What the run was, as far as MLflow tells: it cuts long params, whose whole values are an artifact then."""
