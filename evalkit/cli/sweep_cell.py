@@ -59,7 +59,7 @@ class CellJob:
             try:
                 wired = _wired(composed, cell)
                 cell = replace(cell, key=wired.key)
-                with alone(mlruns() / "hydra" / "locks" / cell.key):
+                with alone(lock_of(cell.key)):
                     return self._ended(*self._run(cell, wired, composed.overrides))
             except KeyboardInterrupt:
                 self._note(replace(cell, state=State.INTERRUPTED, why="interrupted; the same command continues"))
@@ -161,6 +161,11 @@ class CellJob:
             redirect_stderr(log),
         ):
             yield
+
+
+def lock_of(key: str) -> Path:
+    """What a process holds while it works on a run's cell, of whichever sweep."""
+    return mlruns() / "hydra" / "locks" / key
 
 
 def _wired(composed: Composed, cell: Cell) -> Wired:

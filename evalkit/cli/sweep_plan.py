@@ -45,6 +45,7 @@ class SweepPlan:
                 f"sweeps/{self.name}.yaml: sweep has no setting {wrong[0]!r}; there are {', '.join(SETTINGS)}"
             )
         self._check_objectives()
+        self._check_storage()
 
     @cached_property
     def swept(self) -> dict[str, str]:
@@ -67,6 +68,8 @@ class SweepPlan:
     @cached_property
     def base(self) -> Composed:
         """What the cells share."""
+        if len(self.fixed) == len(self._single):  # as most often: nothing of the file's params is narrowed
+            return self._first[0]
         return composed([*self._named, *self.fixed])
 
     @property
@@ -85,8 +88,13 @@ class SweepPlan:
     @property
     def simulated(self) -> bool:
         """Whether the shared ladder's answers are scripted or replayed; its cells may still say otherwise."""
-        models = [str(rung.get("model", "")) for rung in (self.config.get("ladder") or {}).get("rungs", {}).values()]
-        return any(model.startswith(("scripted/", "replay/")) for model in models)
+        return any(model.startswith(("scripted/", "replay/")) for model in self.models)
+
+    @property
+    def models(self) -> list[str]:
+        """Of the shared ladder."""
+        rungs = (self.config.get("ladder") or {}).get("rungs", {})
+        return [str(rung.get("model", "")) for rung in rungs.values()]
 
     @property
     def is_parallel(self) -> bool:
@@ -139,6 +147,12 @@ class SweepPlan:
         many = OmegaConf.is_list(found)
         return [] if found is None else [str(getattr(one, "name", one)) for one in (found if many else [found])]
 
+    def _check_storage(self) -> None:
+        storage = str(self._hydra.sweeper.get("storage") or "")
+        if storage.startswith("sqlite"):
+            why = "the optuna that Hydra's sweeper pins fails on it. Leave it out: evalkit keeps the record"
+            raise ConfigError(f"hydra.sweeper.storage: {storage!r}: {why}, and a sampler with a seed resumes")
+
     def _check_objectives(self) -> None:
         from difflib import get_close_matches  # noqa: PLC0415  for a slip only
 
@@ -158,11 +172,19 @@ class SweepPlan:
                     "set it to maximize, or to [maximize, minimize] for solved_rate and cost_usd"
                 )
 
-    @cached_property
+    @property
     def _hydra(self) -> Any:
         """Hydra's own config, with the params of the sweep's file."""
-        composed([*self._named, *(one for one in self.overrides if not self._parsed(one).is_sweep_override())])
-        return HydraConfig.get()
+        return self._first[1]
+
+    @cached_property
+    def _first(self) -> tuple[Composed, Any]:
+        return composed([*self._named, *self._single]), HydraConfig.get()
+
+    @cached_property
+    def _single(self) -> tuple[str, ...]:
+        """The overrides of the command line that give one value."""
+        return tuple(one for one in self.overrides if not self._parsed(one).is_sweep_override())
 
     @property
     def _named(self) -> list[str]:

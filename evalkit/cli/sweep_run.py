@@ -4,12 +4,12 @@ import sys
 from collections.abc import Sequence
 from uuid import uuid4
 
-from evalkit.adapters.sweep_folder import SweepFolder
+from evalkit.adapters.sweep_folder import SweepFolder, is_held
 from evalkit.cli.elsewhere import here
 from evalkit.cli.execute import as_yaml
 from evalkit.cli.hydra_app import launch
 from evalkit.cli.sweep_board import SweepBoard
-from evalkit.cli.sweep_cell import CellJob
+from evalkit.cli.sweep_cell import CellJob, lock_of
 from evalkit.cli.sweep_lines import watching
 from evalkit.cli.sweep_plan import SweepPlan
 from evalkit.cli.sweep_publishing import Publishing
@@ -54,6 +54,8 @@ class SweepRun:
         told += [f"{complete} complete on record"] if complete else []
         told += [f"launcher {plan.launcher}"] if plan.is_parallel else []
         print(f"sweep {plan.name}  {self._where}: {' · '.join(told)}", file=sys.stderr)
+        if plan.is_parallel and any(model.startswith("local/") for model in plan.models):
+            print("local models: each process loads weights of its own, and they share the processor", file=sys.stderr)
         self._publishing.open()
 
     def _launch(self) -> int:
@@ -83,8 +85,9 @@ class SweepRun:
             job.stop.unlink(missing_ok=True)
 
     def _lost(self) -> int:
-        """The exit code for cells whose process died without a word."""
-        lost = [cell for cell in self._folder.cells() if cell.state is State.RUNNING]
+        """The exit code for cells whose process died without a word; those of another command are its own."""
+        running = [cell for cell in self._folder.cells() if cell.state is State.RUNNING]
+        lost = [cell for cell in running if not is_held(lock_of(cell.key))]
         for cell in lost:
             print(
                 f"evalkit: cell unfinished: {cell.name}: its process died; the same command continues", file=sys.stderr

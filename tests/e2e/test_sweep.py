@@ -106,6 +106,7 @@ def test_a_cell_that_fails_is_told_at_once_and_stops_the_others_only_if_asked(ho
         ("hydra: {mode: MULTIRUN}\nsweep: {objectives: [solved_rat]}", "did you mean 'solved_rate'?"),
         (OPTUNA.replace("DIRECTION", "minimize"), "the worst solved_rate"),
         (OPTUNA.replace("DIRECTION", "[maximize, minimize, minimize]"), "3 directions for 1 objectives"),
+        (OPTUNA.replace("DIRECTION", "maximize, storage: 'sqlite:///a.db'"), "evalkit keeps the record"),
     ],
 )
 def test_a_sweep_that_cannot_work_is_refused_before_anything_is_spent(home, scripted, content, says):
