@@ -10,6 +10,7 @@ from evalkit.core.frontier import Point
 SIZE = (8.0, 5.2)  # inches
 INK, LINE, FAINT = "#1f2328", "#0b63ce", "#c3c9d1"
 GAPS = (6, 14, 26, 42, 62, 86, 114)  # points between a mark and its label, nearest first
+NEAR = 14  # points: a label within them needs no line to its mark
 WAYS = ((1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1), (-1, 0))
 WIDE = 30  # times: costs so far apart would lie on top of each other
 MOST_DOTS = 4000  # of the cloud
@@ -90,38 +91,61 @@ def _thinned(cloud: Sequence[tuple[float, float]]) -> Sequence[tuple[float, floa
 
 def _name(axes: Any, canvas: Any, points: Sequence[Point]) -> None:
     """Label every point at the nearest place that is free; a label far from its mark gets a thin line to it."""
-    renderer = canvas.get_renderer()
-    taken = [_around(axes, one) for one in points]
-    taken += _along(axes)
-    inside = axes.get_window_extent(renderer)
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415  as above
+
+    marks = [*(_around(axes, one) for one in points), *_along(axes)]
+    names: list[Any] = []
+    leaders: list[Any] = []
+    look = {"fontsize": 8, "color": INK, "zorder": 5, "path_effects": [withStroke(linewidth=2, foreground="white")]}
     for point in sorted(points, key=lambda one: (-one.solved, one.cost)):
-        label = None
-        for offset, sides in _places():
-            label = axes.annotate(
-                point.name,
-                (point.cost, point.solved),
-                offset,
-                textcoords="offset points",
-                fontsize=8,
-                color=INK,
-                arrowprops={"arrowstyle": "-", "color": "#8a929c", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
-                if max(map(abs, offset)) > GAPS[1]
-                else None,
-                zorder=5,
-                **sides,
-            )
-            box = label.get_window_extent(renderer) if label.arrow_patch is None else _text_box(label, renderer)
-            if (
-                inside.x0 <= box.x0
-                and box.x1 <= inside.x1
-                and inside.y0 <= box.y0
-                and box.y1 <= inside.y1
-                and not any(box.overlaps(other) for other in taken)
-            ):
-                taken.append(box)
-                break
-            label.remove()
-            label = None
+        label = axes.annotate(point.name, (point.cost, point.solved), (0, 0), textcoords="offset points", **look)
+        size = label.get_window_extent(canvas.get_renderer())
+        label.remove()
+        found = _free(axes, point, (size.width, size.height), marks=marks, names=names, leaders=leaders)
+        if found is None:  # no room: the table names it
+            continue
+        offset, sides, box, leader = found
+        names.append(box)
+        leaders.append(leader)
+        line = {"arrowstyle": "-", "color": "#8a929c", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
+        arrow = line if max(map(abs, offset)) > NEAR else None
+        place = (point.cost, point.solved)
+        axes.annotate(point.name, place, offset, textcoords="offset points", arrowprops=arrow, **sides, **look)
+
+
+def _free(
+    axes: Any,
+    point: Point,
+    size: tuple[float, float],
+    *,
+    marks: Sequence[Any],
+    names: Sequence[Any],
+    leaders: Sequence[Any],
+) -> tuple[tuple[float, float], dict[str, str], Any, Any] | None:
+    """The nearest place for a label: offset in points, its sides, its box in pixels, the line to its mark."""
+    from matplotlib.path import Path as Line  # noqa: PLC0415  as above
+
+    inside, pixels = axes.get_window_extent(), axes.figure.dpi / 72
+    x, y = axes.transData.transform((point.cost, point.solved))
+    for (right, up), sides in _places():
+        anchor = (x + right * pixels, y + up * pixels)
+        box = _box(anchor, size, sides)
+        if not (inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1):
+            continue
+        leader = Line([(x, y), anchor])
+        crossed = any(box.overlaps(other) for other in (*marks, *names))
+        crossed = crossed or any(leader.intersects_bbox(other) for other in names)
+        if not crossed and not any(other.intersects_bbox(box) for other in leaders):
+            return (right, up), sides, box, leader
+    return None
+
+
+def _box(anchor: tuple[float, float], size: tuple[float, float], sides: dict[str, str]) -> Any:
+    from matplotlib.transforms import Bbox  # noqa: PLC0415  as above
+
+    left = anchor[0] - size[0] * {"left": 0, "center": 0.5, "right": 1}[sides["ha"]]
+    low = anchor[1] - size[1] * {"bottom": 0, "center": 0.5, "top": 1}[sides["va"]]
+    return Bbox.from_bounds(left, low, *size)
 
 
 def _along(axes: Any) -> list[Any]:
@@ -135,14 +159,6 @@ def _along(axes: Any) -> list[Any]:
             for left, right, low, high in ((x, to_x, y, y), (to_x, to_x, min(y, to_y), max(y, to_y))):
                 boxes.append(Bbox.from_extents(left, low - 1, right + 1, high + 1))
     return boxes
-
-
-def _text_box(label: Any, renderer: Any) -> Any:
-    """The text's own box, without the line to its mark."""
-    from matplotlib.text import Text  # noqa: PLC0415  as above
-
-    label.update_positions(renderer)
-    return Text.get_window_extent(label, renderer)
 
 
 def _places() -> Iterator[tuple[tuple[float, float], dict[str, str]]]:

@@ -74,8 +74,8 @@ def _past(rows: list[AttemptRow], alike: bool) -> Past:
 def _how(near: tuple[bool, bool, bool]) -> str:
     data, settings, prompts = near
     told = [
-        "another dataset" if not data else "",
-        "other settings of the rung" if not settings else "",
-        "another strategy, context or feedback" if not prompts else "",
+        "" if data else "another dataset",
+        "" if settings else "other settings of the rung",
+        "" if prompts else "prompts of another strategy, context or feedback",
     ]
-    return ", ".join(part for part in told if part)
+    return " and of ".join(part for part in told if part)

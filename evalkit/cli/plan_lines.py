@@ -114,7 +114,9 @@ def _notes(cell: "Cell") -> list[str]:
         lines.append(
             f"{names}: never asked before; expected as if it never solved, answered at full length and took no time"
         )
-    lines += [f"{name}: earlier attempts are of {one.how}" for name, one in cell.earlier.items() if one.how]
+    for how in dict.fromkeys(one.how for one in cell.earlier.values() if one.how):
+        names = ", ".join(name for name, one in cell.earlier.items() if one.how == how)
+        lines.append(f"{names}: earlier attempts are of {how}")
     if unpriced := [name for name, price in cell.prices.items() if price is None]:
         mend = f"ladder.rungs.{unpriced[0]}.price={{prompt: …, completion: …}}, US dollars a million tokens"
         lines.append(f"price of {', '.join(unpriced)} unknown, and so the cost: {mend}")

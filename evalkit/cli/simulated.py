@@ -41,7 +41,7 @@ class Simulation:
     def __init__(self, runs: Sequence[Recorded], args: argparse.Namespace) -> None:
         self.runs, self._args = runs, args
         self.pricing = Pricing(runs, args.price, args.cost)
-        self.evidence = self._evidence(runs)
+        self.evidence = self._evidence(runs, untold=args.feedback == "none")
         if not self.evidence.units:
             raise ConfigError("the runs share no instance that each of them judged, so there is nothing to simulate")
         self.max_attempts = args.max_attempts or self.evidence.recordings[0].max_attempts
@@ -49,9 +49,16 @@ class Simulation:
             raise ConfigError(f"--budget is in US dollars, and {self.pricing.why}; give --price RUNG=PROMPT,COMPLETION")
         self.path = ladder_path(args.write or "simulated") if args.budget is not None or args.write else None
 
-    def _evidence(self, runs: Sequence[Recorded]) -> Evidence:
-        untold = self._args.feedback == "none"
+    def _evidence(self, runs: Sequence[Recorded], *, untold: bool = False) -> Evidence:
         return Evidence([one.recording() for one in runs], self.pricing.cost, untold=untold)
+
+    @cached_property
+    def there(self) -> list[str]:
+        """The rungs of which anything is known. Raises ConfigError where nothing is."""
+        found = [name for name, usual in self.evidence.usual.items() if usual.attempts]
+        if not found:
+            raise ConfigError("no attempt was recorded, so there is nothing to simulate")
+        return found
 
     @cached_property
     def attempts(self) -> dict[str, int]:
@@ -67,10 +74,9 @@ class Simulation:
         return found
 
     def _asked_rungs(self) -> list[str]:
-        there = list(self.evidence.sources)
-        wanted = self._args.rungs.split(",") if self._args.rungs else there
+        wanted = self._args.rungs.split(",") if self._args.rungs else self.there
         for name in wanted:
-            _known(name, there, "--rungs")
+            _known(name, self.there, "--rungs")
         if len(wanted) > MOST_RUNGS:
             raise ConfigError(
                 f"{len(wanted)} rungs are more than {MOST_RUNGS}; name fewer by --rungs {','.join(wanted[:3])}"
@@ -167,7 +173,7 @@ class Simulation:
         found: list[tuple[str, int]] = []
         for part in text.split(","):
             name, _, count = part.partition(":")
-            _known(name, list(self.evidence.sources), "--ladder")
+            _known(name, self.there, "--ladder")
             if count and (not count.isdecimal() or int(count) == 0):
                 raise ConfigError(f"--ladder {text!r}: {count!r} is no number of attempts; write {name}:2")
             if name in dict(found):
@@ -235,6 +241,8 @@ class Simulation:
                 lines.append(f"{run.name} climbed again solves {own.outcome.solved:g}, and was recorded as {solved}")
         if len(self.frontier) < len(self.found.frontier):
             lines.append(f"{len(self.frontier)} of the {len(self.found.frontier)} ladders on the frontier are shown")
+        if never := [name for name in self.evidence.sources if name not in self.there]:
+            lines.append(f"left out: {', '.join(never)}, of which no attempt was recorded as it would be made")
         if self.evidence.left_out:
             lines.append(f"left out: {counted(len(self.evidence.left_out), 'climb')} that not every run judged")
         if self.found.held_out is not None and self.found.ladders > 1:
@@ -252,7 +260,7 @@ def _known(name: str, there: Sequence[str], option: str) -> None:
     if name not in there:
         near = get_close_matches(name, there, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(there)}"
-        raise ConfigError(f"{option}: no rung {name!r} in the runs; {hint}")
+        raise ConfigError(f"{option}: nothing was recorded of a rung {name!r}; {hint}")
 
 
 def figures(simulation: Simulation, where: str | None) -> list[Path]:

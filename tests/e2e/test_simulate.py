@@ -1,9 +1,11 @@
 """evalkit simulate and evalkit plan, held to what really running comes to."""
 
 import json
+import shutil
 
 import pytest
 
+from evalkit.cli import main
 from tests.e2e.command import Home
 
 SYSTEMS = {"small": range(8), "middle": range(5, 14), "big": range(8, 19)}  # the instances that each one solves
@@ -29,6 +31,19 @@ def home(tmp_path_factory):
         _ladder(home, name, {name: {}})
         assert _run(home, name, name=name)["counts"]["solved"] == len(solved)
     return home
+
+
+@pytest.fixture
+def here(home, monkeypatch, capsys):
+    """The command line in this process: quick, for what it refuses."""
+    monkeypatch.setenv("EVALKIT_HOME", str(home.path))
+    monkeypatch.chdir(home.path)
+
+    def ask(*arguments):
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return ask
 
 
 def _ladder(home, name, rungs):
@@ -86,7 +101,7 @@ def test_a_price_given_by_hand_goes_before_the_recorded_one(home):
     [
         (["--ladder", "smal"], "did you mean 'small'?"),
         (["--ladder", "small,small"], "names small twice"),
-        (["--rungs", "nobody"], "no rung 'nobody'"),
+        (["--rungs", "nobody"], "nothing was recorded of a rung 'nobody'"),
         (["--price", "small=1"], "write small=PROMPT,COMPLETION"),
         (["--budget", "0"], "--budget is 0.0; it must be above 0"),
         (["--budget", "0.000001"], "the cheapest, small, costs $"),
@@ -96,18 +111,21 @@ def test_a_price_given_by_hand_goes_before_the_recorded_one(home):
         (["nothing"], "no run 'nothing'"),
     ],
 )
-def test_what_cannot_be_simulated_is_said_in_a_line(home, options, said):
-    done = home.evalkit("simulate", "small", *options)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+def test_what_cannot_be_simulated_is_said_in_a_line(here, options, said):
+    code, out, err = here("simulate", "small", *options)
+    assert (code, out) == (2, "")
+    assert said in err
 
 
-def test_runs_whose_prompts_differ_are_not_put_into_one_ladder(home):
-    _run(home, "small", "strategy=revise", name="revised")
-    done = home.evalkit("simulate", "big", "revised")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "big and revised differ in strategy" in done.stderr
+def test_runs_whose_prompts_differ_are_not_put_into_one_ladder(home, here):
+    (big,) = [path for path in home.runs if "big" in (path / "record.json").read_text()[:60]]
+    other = home.path / "elsewhere"
+    shutil.copytree(big, other)
+    config = (other / "config.yaml").read_text()
+    (other / "config.yaml").write_text(config.replace("You solve small tasks", "You solve big tasks"))
+    code, out, err = here("simulate", "small", str(other))
+    assert (code, out) == (2, "")
+    assert "small and big differ in strategy" in err
 
 
 def _plan(home, *overrides):
@@ -119,7 +137,7 @@ def _plan(home, *overrides):
 def test_a_plan_from_earlier_runs_holds_what_the_run_then_takes(home):
     _ladder(home, "planned", {one: {} for one in SYSTEMS})
     (cell,) = _plan(home, "ladder=planned", "--uplift", "0.2")["cells"]
-    assert [one["earlier_attempts"] for one in cell["rungs"]] == [COUNT, COUNT, COUNT]
+    assert all(one["earlier_attempts"] >= COUNT for one in cell["rungs"])
     true = _run(home, "planned", "limits.identical_errors=4", name="planned")
     made = sum(one["attempts"] for one in true["by_rung"])
     assert cell["calls"]["least"] <= made <= cell["calls"]["most"]
@@ -160,11 +178,10 @@ def test_a_sweep_is_planned_cell_by_cell_and_nothing_is_run(home):
         (["ladder=small", "hydra/sweeper=optuna", "-m"], "optuna chooses its cells"),
     ],
 )
-def test_a_plan_of_what_cannot_run_ends_with_2(home, arguments, said):
-    done = home.evalkit("plan", *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_plan_of_what_cannot_run_ends_with_2(here, arguments, said):
+    code, out, err = here("plan", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])

@@ -121,14 +121,13 @@ class Evidence:
 
     @cached_property
     def usual(self) -> Mapping[str, Usual]:
-        """What each source's attempts came to, over all recorded instances."""
-        answers: dict[str, list[Answer]] = {name: [] for name in self.sources}
+        """What each source's attempts came to, over all recorded instances: those that count for this simulation."""
+        found: dict[str, dict[int, Answer]] = {name: {} for name in self.sources}
         for known in self._known.values():
-            for path in known.paths:
-                for one in path.answers:
-                    answers[one.source].append(one)
-        every = {name: found or self._untold(name) for name, found in answers.items()}
-        return {name: _usual(found) for name, found in every.items()}
+            on_paths = [one for path in known.paths for one in path.answers]
+            for one in (*on_paths, *(one for answers in known.free.values() for one in answers)):
+                found[one.source][id(one)] = one
+        return {name: _usual(list(answers.values())) for name, answers in found.items()}
 
     def depth(self, source: str) -> int:
         """How many attempts of a source were recorded on one instance, at most."""
@@ -137,9 +136,6 @@ class Evidence:
             told = known.told.get(source, {})
             deepest = max(deepest, len(known.free.get(source, ())), *told, 0)
         return deepest
-
-    def _untold(self, source: str) -> list[Answer]:
-        return [one for known in self._known.values() for one in known.free.get(source, ())]
 
     def _read(self) -> dict[Unit, Known]:
         wanted = frozenset(self.units)

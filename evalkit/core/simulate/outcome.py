@@ -7,7 +7,7 @@ from math import fsum
 from evalkit.core.ladder import Ladder
 from evalkit.core.simulate.climb import Climb, Unknown, climbs
 from evalkit.core.simulate.evidence import Evidence
-from evalkit.core.stats import Interval, solved_rate, wilson
+from evalkit.core.stats import Interval, wilson
 
 RESAMPLES = 2000
 
@@ -17,8 +17,8 @@ class Outcome:
     """One ladder, simulated. Cost, attempts and seconds are means a climb; cost in the unit of the evidence.
 
     `solved` of `climbs` is an expectation between `least` and `most`, which are what it would be if every attempt that
-    is not recorded failed, or was accepted; all three agree where every climb is exact. `rate` is its Wilson interval,
-    `cost` has a bootstrap's.
+    is not recorded failed, or was accepted; all three agree where every climb is exact. `rate` is the share with Wilson
+    intervals: from the lower end of the least's to the upper end of the most's. `cost` has a bootstrap's.
     """
 
     ladder: Ladder
@@ -59,7 +59,7 @@ def outcome(ladder: Ladder, max_attempts: int, evidence: Evidence, *, seed: int 
         fsum(one.solved for one in found),
         least,
         most,
-        _rate(found),
+        _rate(found, *bounds),
         bootstrapped(found, seed),
         (min(cheap, cost), max(dear, cost)),
         _mean([one.attempts for one in found]),
@@ -87,10 +87,13 @@ def bootstrapped(found: Sequence[Climb], seed: int) -> Interval:
     return Interval(mean, min(mean, float(low)), max(mean, float(high)))
 
 
-def _rate(found: Sequence[Climb]) -> Interval | None:
+def _rate(found: Sequence[Climb], fails: Sequence[Climb], accepted: Sequence[Climb]) -> Interval | None:
+    rate, low, high = _wilson(found), _wilson(fails), _wilson(accepted)
+    return rate and low and high and Interval(rate.value, low.low, high.high)
+
+
+def _wilson(found: Sequence[Climb]) -> Interval | None:
     """As a run's: each instance counts once, by its share."""
-    if all(one.solved in (0.0, 1.0) for one in found):
-        return solved_rate((one.unit[0], bool(one.solved)) for one in found)
     shares: dict[str, list[float]] = {}
     for one in found:
         shares.setdefault(one.unit[0], []).append(one.solved)
