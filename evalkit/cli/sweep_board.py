@@ -28,6 +28,7 @@ CSV = (
 )  # fmt: skip
 UNITS = {"cost_usd": "US dollars an instance", "seconds": "seconds an instance"}
 LEFT_OUT = ("seconds", "attempts", "cost")  # columns, in this order, where the terminal is too narrow
+LABEL = 34  # characters that a picture shows of a name
 GAP = 2  # blanks between columns
 MOST_FACTORS = 3  # columns of their own; more are one column
 KEY = 8  # characters of a run's key: a prefix that is taken for the whole
@@ -178,7 +179,10 @@ class SweepBoard:
 
 def _label(row: Row) -> str:
     """Of a point in the picture: where many lie close together, the rank is all there is room for."""
-    return f"{row.rank}: {', '.join(row.factors.values())}" if row.on_frontier else str(row.rank)
+    if not row.on_frontier:
+        return f"#{row.rank}"
+    whole = f"#{row.rank} " + " ".join(f"{name}={value}" for name, value in row.factors.items())
+    return whole if len(whole) <= LABEL else f"#{row.rank} {', '.join(row.factors.values())}"
 
 
 def _found(cell: Cell) -> Found:
