@@ -19,6 +19,7 @@ from evalkit.adapters.health_cache import HealthCache
 from evalkit.adapters.jsonl_journal import JsonlJournal
 from evalkit.adapters.no_tracker import NoTracker
 from evalkit.adapters.run_folder import RunFolder
+from evalkit.cli.collector import seldom
 from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.progress import progress
@@ -163,7 +164,8 @@ class Session:
             evaluation = Evaluation(plan, climb, [self._folder, tracker, bar, watch, triaging])
             cut_short = ""
             try:
-                await evaluation.run()
+                with seldom():
+                    await evaluation.run()
             except asyncio.CancelledError:
                 cut_short = "interrupted; the same command continues"
                 raise
