@@ -18,7 +18,9 @@ from math import sqrt
 
 import numpy as np
 
-from evalkit.core.factors import Cell, effects, interactions
+from evalkit.core.factors import Cell, effects
+from evalkit.core.factors import _mean as mean_of
+from evalkit.core.factors import _Table as Sweep
 from evalkit.core.power import power_of
 from evalkit.core.stats import (
     Interval,
@@ -31,7 +33,8 @@ from evalkit.core.stats import (
     ranked,
     wilson,
 )
-from evalkit.core.stats.epochs import Pairs
+from evalkit.core.stats.epochs import Pairs, sign_flip
+from evalkit.core.stats.shares import mean_of_differences
 
 Draw = Callable[[np.random.Generator], tuple[bool | None, bool | None]]  # covered, rejected
 Outcomes = dict[str, list[bool]]
@@ -137,18 +140,22 @@ def main_effect(size: int, lift: float, *, random_sweep: bool = False) -> Draw:
         cells = sweep(random, size, lift, 0.0)
         if random_sweep:
             cells = [cells[n] for n in (0, 3, 5, 6)]
-        found = next(one for one in effects(cells) if one.factor == "model")
-        return covers(found.effect, lift), found.p_value < 0.05 if lift == 0 else None
+            found = next(one for one in effects(cells) if one.factor == "model")
+            return covers(found.effect, lift), found.p_value < 0.05 if lift == 0 else None
+        alone = Sweep(cells, {}, None)  # of all effects this one alone, which `effects` judges in the same way
+        differences = mean_of([alone.rows[one] - alone.rows[other] for one, other in alone.pairs("model", "b")])
+        return covers(mean_of_differences(differences, 4), lift), sign_flip(differences) < 0.05 if lift == 0 else None
 
     return draw
 
 
 def interaction(size: int, extra: float) -> Draw:
     def draw(random: np.random.Generator) -> tuple[bool, bool]:
-        found = next(
-            one for one in interactions(sweep(random, size, 0.1, extra)) if one.factors == ("model", "feedback")
-        )
-        return covers(found.effect, extra), found.p_value < 0.05 if extra == 0 else None
+        alone = Sweep(sweep(random, size, 0.1, extra), {}, None)
+        squares = alone.squares("model", "b", "feedback", "f")
+        half = mean_of([alone.rows[a] - alone.rows[b] - alone.rows[c] + alone.rows[d] for a, b, c, d in squares]) / 2
+        rejected = sign_flip(half) < 0.05 if extra == 0 else None
+        return covers(mean_of_differences(half, len(squares)), extra / 2), rejected
 
     return draw
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from math import inf, sqrt
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from evalkit.core.stats.rates import Interval
 from evalkit.core.stats.shares import judged_clusters
@@ -82,7 +83,7 @@ def _bootstrap(columns: tuple[Any, ...], labels: Any, statistic: Any, seed: int)
     """
     import numpy as np  # noqa: PLC0415  as above
     from scipy.special import ndtr, stdtrit  # noqa: PLC0415  as above
-    from scipy.stats import bootstrap  # noqa: PLC0415  scipy costs 0.5 s
+    from scipy.stats import DegenerateDataWarning, bootstrap  # noqa: PLC0415  scipy costs 0.5 s
 
     units = columns if labels is None else tuple(np.bincount(labels, column) for column in columns)
     value, count = float(statistic(*units)), len(units[0])
@@ -91,7 +92,8 @@ def _bootstrap(columns: tuple[Any, ...], labels: Any, statistic: Any, seed: int)
     if all(np.ptp(unit) == 0 for unit in units):
         return Interval(value, value, value)
     level = 1 - 2 * float(ndtr(sqrt(count / (count - 1)) * stdtrit(count - 1, 0.025)))
-    with np.errstate(invalid="ignore"):  # its own bounds and error are nan where a resample solved none
+    with catch_warnings(), np.errstate(invalid="ignore"):
+        simplefilter("ignore", DegenerateDataWarning)  # scipy's own bounds, unused: nan where a resample solved none
         drawn = bootstrap(
             units,
             statistic,
