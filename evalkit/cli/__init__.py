@@ -16,7 +16,7 @@ COMMANDS = {
     "sweep": "every cell of sweeps/NAME.yaml as a run of its own",
     "ramp": "phases of growing samples, each behind its gate",
     "runs": "the runs in the tracking store",
-    "compare": "two runs, paired on their instances: is the difference real?",
+    "compare": "runs paired on their instances, or a sweep: is the difference real?",
     "report": "a run as one HTML file, or two beside each other, with every climb",
     "regrade": "judge a run's recorded answers again; calls no model",
     "register": "a run's config as a model version, with its evidence",

@@ -270,7 +270,7 @@ def _quantity(
 
 def _per_solved(one: Comparison) -> dict[str, Any]:
     a, b, ratio = one.per_solved.a, one.per_solved.b, one.per_solved.ratio
-    if a is None and b is None:
+    if not (a and a.value) and not (b and b.value):  # unknown, or free
         return {}
     times = None if ratio is None else f"x {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
     return {"what": "cost per solved", "a": a and dollars(a.value), "b": b and dollars(b.value), "difference": times}
