@@ -11,7 +11,7 @@ from evalkit.adapters.report.gathered import Gathered, Place, gather
 from evalkit.adapters.report.packing import Packing
 from evalkit.adapters.report.rendering import label, rendered
 from evalkit.adapters.report.saving import MOST_BYTES, Written, saved
-from evalkit.adapters.report.words import count, duration, mean, money, percent, points
+from evalkit.adapters.report.words import between, count, duration, mean, money, percent, points
 from evalkit.core.comparison import Comparison, Difference
 from evalkit.core.summary import Summary
 
@@ -107,9 +107,9 @@ def _hint(one: Comparison) -> str:
     words = []
     if not isinf(one.smallest):
         least = points(one.smallest).replace("+", "")
-        words.append(f"So many instances show an uplift of {least} or more with 80 % power.")
+        words.append(f"{one.found.instances:,} instances show an uplift of {least} or more with 80 % power.")
     if one.found.sample:
-        words.append(f"An uplift as large as the one found would take {one.found.sample:,} instances.")
+        words.append(f"One as large as the one found would take {one.found.sample:,} instances.")
     return " ".join(words)
 
 
@@ -131,7 +131,7 @@ def _rows(summaries: Sequence[Summary], found: Sequence[Comparison]) -> list[tup
     """A quantity's name, its value in each run, and for two runs the paired difference."""
     one = found[0] if len(found) == 1 else None
     uplift = one.found.uplift if one else None
-    told = f"{points(uplift.value)} ({points(uplift.low)} to {points(uplift.high)})" if uplift else ""
+    told = f"{points(uplift.value)} ({between(uplift.low, uplift.high)})" if uplift else ""
     return [
         ("Solved", [_solved(each) for each in summaries], told),
         ("95 % interval", [_interval(each) for each in summaries], ""),
@@ -141,7 +141,7 @@ def _rows(summaries: Sequence[Summary], found: Sequence[Comparison]) -> list[tup
             [money(each.cost_usd) for each in summaries],
             _told(one.cost_usd if one else None, _signed_money, " a climb"),
         ),
-        ("Cost per solved", [money(each.cost_usd_per_solved) for each in summaries], ""),
+        ("Cost per solved", [_per_solved(each) for each in summaries], ""),
         ("Prompt tokens", [count(each.tokens["prompt"]) for each in summaries], ""),
         ("Completion tokens", [count(each.tokens["completion"]) for each in summaries], ""),
         (
@@ -163,6 +163,10 @@ def _interval(summary: Summary) -> str:
     rate = summary.solved_rate
     judged = summary.counts["solved"] + summary.counts["unsolved"]
     return f"{percent(rate.low, judged)} to {percent(rate.high, judged)}" if rate else "–"
+
+
+def _per_solved(summary: Summary) -> str:
+    return money(summary.cost_usd_per_solved) if summary.counts["solved"] else "none solved"
 
 
 def _mean(summary: Summary) -> float | None:

@@ -20,6 +20,11 @@ def points(value: float | None, of: int = 0) -> str:
     return f"{100 * value:+.{1 if of >= FINE else 0}f} points".replace("-", "−")
 
 
+def between(low: float, high: float, of: int = 0) -> str:
+    """An interval of such differences."""
+    return f"{points(low, of).removesuffix(' points')} to {points(high, of)}"
+
+
 def money(value: float | None) -> str:
     """US dollars; four digits count below a cent."""
     if value is None:
@@ -62,6 +67,7 @@ def size(number: int) -> str:
 FILTERS: Mapping[str, Callable[..., str]] = {
     "percent": percent,
     "points": points,
+    "between": between,
     "money": money,
     "duration": duration,
     "count": count,
