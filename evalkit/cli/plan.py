@@ -43,8 +43,9 @@ def main(argv: Sequence[str]) -> int:
     job = Planning(shelf())
     if any(one.startswith(("+sweeps=", "hydra.mode=")) for one in overrides) or {"-m", "--multirun"} & set(overrides):
         _refuse_optuna(overrides)
-        overrides = [one for one in overrides if not one.startswith("hydra/launcher=")]
-        overrides.append("hydra/launcher=basic")  # cells are only looked at, and here
+        # The flag goes first: behind some overrides, Hydra would take none behind it.
+        given = [one for one in overrides if not one.startswith(("hydra/launcher=", "-m", "--multirun"))]
+        overrides = ["-m", *given, "hydra/launcher=basic"]  # cells are only looked at, and here
     code = launch(overrides, "evalkit plan", job)
     if job.cells:
         wanted = None if uplift is None else (uplift, sample_for(uplift))

@@ -198,7 +198,7 @@ def _costs(found: Mapping[str, Any] | None, prices: Mapping[str, Price | None], 
 
 
 def _rate(found: Mapping[str, Any] | None, climbs: int) -> Interval | None:
-    if not found:
+    if not found or not climbs:
         return None
     import numpy as np  # noqa: PLC0415  as below
 

@@ -96,6 +96,11 @@ def test_what_is_expected_lies_between_least_and_most(outcomes, attempts, cap):
     assert found.cost_usd.p50 <= found.cost_usd.p95 <= found.cost_usd.worst
 
 
+def test_what_is_made_already_takes_nothing_more():
+    found = plan(rungs(small={}), climbs=0, past={"small": Past((row(),))})
+    assert (found.calls.expected, found.calls.most, found.cost_usd.worst, found.solved_rate) == (0, 0, 0, None)
+
+
 def test_a_sweep_adds_up_and_one_unknown_makes_the_sum_unknown():
     known = plan(rungs(small={}), past={"small": Past((row(),))})
     assert total([known, known]).calls.most == 2 * known.calls.most

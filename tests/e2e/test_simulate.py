@@ -118,7 +118,7 @@ def test_what_cannot_be_simulated_is_said_in_a_line(here, options, said):
 
 
 def test_runs_whose_prompts_differ_are_not_put_into_one_ladder(home, here):
-    (big,) = [path for path in home.runs if "big" in (path / "record.json").read_text()[:60]]
+    (big,) = [path for path in home.runs if '"name": "big"' in (path / "record.json").read_text()]
     other = home.path / "elsewhere"
     shutil.copytree(big, other)
     config = (other / "config.yaml").read_text()
