@@ -16,7 +16,7 @@ def mean_of_differences(differences: Any, climbs: int, labels: Any = None) -> In
     A score interval of paired rates (Tango 1998) with the sample that would be as sure were each difference -1, 0 or
     1: n times the variance under that over the variance found (Korn and Graubard 1998, Survey Methodology 24:193, for
     one rate), and Student's t. `climbs` (most epochs of an instance, both sides) bounds it: identical shares don't
-    prove more than their climbs. `labels`: clusters as 0, 1, …; the bounds are then those of `_clustered`, and
+    prove more than their climbs. `labels`: clusters as 0, 1, …; the bounds are then those of `student_t`, and
     never closer than without.
     """
     value, instances = float(differences.mean()), len(differences)
@@ -24,7 +24,7 @@ def mean_of_differences(differences: Any, climbs: int, labels: Any = None) -> In
     size = _effective(_variance(differences), (only_a + only_b) / instances - value**2, instances, climbs)
     found = difference(only_a * size / instances, only_b * size / instances, size, z=_t(instances - 1))
     found = Interval(value, min(value, found.low), max(value, found.high))
-    return found if labels is None else _wider(found, _clustered(differences, labels), least=-1.0)
+    return found if labels is None else _wider(found, student_t(differences, labels), least=-1.0)
 
 
 def mean_of_shares(shares: Any, climbs: int, labels: Any = None) -> Interval:
@@ -34,7 +34,7 @@ def mean_of_shares(shares: Any, climbs: int, labels: Any = None) -> Interval:
     found = wilson(value * size, size, z=_t(instances - 1))
     assert found is not None
     found = Interval(value, min(value, found.low), max(value, found.high))
-    return found if labels is None else _wider(found, _clustered(shares, labels), least=0.0)
+    return found if labels is None else _wider(found, student_t(shares, labels), least=0.0)
 
 
 def labels_of(names: Sequence[str], clusters: Mapping[str, str] | None) -> Any:
@@ -72,7 +72,8 @@ def standard_error(values: Any, labels: Any = None) -> tuple[float, float]:
     return error, max(1.0, 1 / float(((sizes / len(values)) ** 2).sum()) - 1)
 
 
-def _clustered(values: Any, labels: Any) -> Interval:
+def student_t(values: Any, labels: Any = None) -> Interval:
+    """The mean with Student's bounds by `standard_error`."""
     value, (error, freedom) = float(values.mean()), standard_error(values, labels)
     return Interval(value, value - _t(freedom) * error, value + _t(freedom) * error)
 
