@@ -14,6 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from evalkit.adapters.mlflow_facts import COLUMNS, table_row
 from evalkit.adapters.mlflow_store import local_path
 from evalkit.core.summary import InstanceRow, Summary
@@ -100,21 +102,43 @@ def attempts(climb: Path, number: int = 1) -> Iterator[dict[str, Any]]:
         number += 1
 
 
+class _Judged(msgspec.Struct):
+    """What the table takes of an attempt's file; the rest, prompts above all, is passed over unread."""
+
+    candidate: str | None = None
+
+
 def _answer(climb: Path, at_least: int) -> str | None:
     """The last attempt's candidate; rungs that were skipped add to the `at_least` attempts that were made."""
-    last = None
-    for last in attempts(climb, max(1, at_least)):  # noqa: B007  the last one counts
-        pass
-    return None if last is None else str(last.get("candidate") or "")[:ANSWER_LIMIT]
+    last, number = b"", max(1, at_least)
+    while data := _content(f"{climb}/attempt_{number}.json"):
+        last, number = data, number + 1
+    return (msgspec.json.decode(last, type=_Judged).candidate or "")[:ANSWER_LIMIT] if last else None
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a hot loop
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _link(source: Path, target: Path, alive: Callable[[], None]) -> None:
-    for here, _, names in os.walk(source):
-        place = target / Path(here).relative_to(source)
-        place.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            _link_one(os.path.join(here, name), os.path.join(place, name))  # noqa: PTH118  a hot loop
-        alive()
+    if source.is_dir():
+        _link_folder(str(source), str(target), alive)
+
+
+def _link_folder(source: str, target: str, alive: Callable[[], None]) -> None:
+    """By plain strings: paths of pathlib take longer than the links."""
+    os.makedirs(target, exist_ok=True)  # noqa: PTH103
+    with os.scandir(source) as found:
+        for one in found:
+            if one.is_dir(follow_symlinks=False):
+                _link_folder(one.path, f"{target}/{one.name}", alive)
+            else:
+                _link_one(one.path, f"{target}/{one.name}")
+    alive()
 
 
 def _link_one(source: str, target: str) -> None:
