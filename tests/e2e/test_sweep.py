@@ -14,7 +14,10 @@ rungs:
   small: {model: scripted/small.yaml, price: {prompt: 1, completion: 1}}
   big: {model: scripted/big.yaml, price: {prompt: 20, completion: 20}}
 """
-SMALL = "{default: {text: wrong, tokens_prompt: 100, tokens_completion: 10}, instances: {i0: [{text: right}]}}"
+SMALL = """
+default: {text: wrong, tokens_prompt: 100, tokens_completion: 10}
+instances: {i0: {text: right, tokens_prompt: 100, tokens_completion: 10}}
+"""
 BIG = "{default: {text: right, tokens_prompt: 100, tokens_completion: 10}}"
 OPTUNA = """# @package _global_
 defaults: [{override /hydra/sweeper: optuna}]
@@ -143,6 +146,7 @@ def test_cells_in_two_processes_share_one_store_and_name_the_sweeps_run(home, tr
     found = home.evalkit("sweep", "caps", *tracked, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert found.returncode == 0, found.stderr
     assert found.stderr.count("cell complete: max_attempts=") == 2
+    home.evalkit("publish")  # where a busy machine kept the store from answering in time
     with sqlite3.connect(home.path / "mlruns/mlflow.db") as store:
         tags = dict(store.execute("SELECT run_uuid, value FROM tags WHERE key = 'evalkit.kind'").fetchall())
         named = store.execute("SELECT value FROM tags WHERE key = 'evalkit.sweep'").fetchall()
