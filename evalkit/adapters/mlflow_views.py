@@ -64,13 +64,10 @@ def note(experiment: str) -> str:
 
 
 def addresses(experiment: str, key: str = VIEW) -> dict[str, str]:
-    """Where in the UI a view's runs are seen as a table, as charts and by their instances."""
-    page = f"#/experiments/{experiment}/runs?viewStateShareKey={key}"
-    return {
-        "table": page,
-        "charts": f"{page}&compareRunsMode=CHART",
-        "instances": f"{page}&compareRunsMode=ARTIFACT",
-    }
+    """Where in the UI a view's runs are seen as a table, as charts and by their instances; no key: without a view."""
+    page = f"#/experiments/{experiment}/runs?" + (f"viewStateShareKey={key}&" if key else "")
+    modes = {"table": "TABLE", "charts": "CHART", "instances": "ARTIFACT"}
+    return {what: f"{page}compareRunsMode={mode}" for what, mode in modes.items()}
 
 
 def _state(chosen: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from evalkit.adapters.mlflow_store import ENVIRONMENT, artifacts, lock, sqlite_file
+from evalkit.adapters.mlflow_views import TAG, VIEW, addresses
 from evalkit.cli.store import add_uri, store_uri
 from evalkit.core.errors import ConfigError, TrackerError
 from evalkit.places import home, mlruns
@@ -24,6 +25,7 @@ from evalkit.places import home, mlruns
 EXAMPLE = "evalkit ui --port 5001"
 START_S, STOP_S = 180.0, 10.0
 BY_NAME = "/api/2.0/mlflow/experiments/get-by-name?experiment_name="
+WORDS = {"table": "all runs", "charts": "charts of all runs", "instances": "instances side by side"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -129,9 +131,12 @@ def _say_where(address: str) -> None:
     print(f"MLflow's UI: {address}   (Ctrl-C ends it)")
     try:
         with urlopen(f"{address}{BY_NAME}evalkit", timeout=5) as answer:  # noqa: S310  our own server
-            number = json.load(answer)["experiment"]["experiment_id"]
-        print(f"  charts of all runs        {address}/#/experiments/{number}/runs?compareRunsMode=CHART")
-        print(f"  instances side by side    {address}/#/experiments/{number}/runs?compareRunsMode=ARTIFACT")
+            experiment = json.load(answer)["experiment"]
+        view = (
+            VIEW if any(tag["key"] == TAG + VIEW for tag in experiment.get("tags", ())) else ""
+        )  # not in an old store
+        for what, place in addresses(experiment["experiment_id"], view).items():
+            print(f"  {WORDS[what]:24}{address}/{place}")
     except (OSError, ValueError, KeyError):  # there is no such experiment yet
         pass
     sys.stdout.flush()
