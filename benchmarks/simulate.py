@@ -1,11 +1,13 @@
 """evalkit simulate against the truth: ladders simulated from recorded answers, and really run over the same answers.
 
-    python benchmarks/simulate.py [--home FOLDER] [--limit N] [--speed]
+    python benchmarks/simulate.py [--home FOLDER] [--limit N] [--swebench FOLDER] [--speed]
 
 Each recorded HumanEval system is run alone (`evalkit run`, one attempt, verifier and sandbox in full, feedback=none);
 `evalkit simulate` then foretells other ladders of them, and each is really run, replaying the same answers. Solved,
 attempts and the accepted rung of every instance must agree, and so must cost, with prices given. Ends with 1 where
-anything differs. With --home, what was run there before is not run again. --speed times the search itself: 300
+anything differs. With --home, what was run there before is not run again. --swebench takes the folder of a ladder of
+recorded SWE-bench systems that was really run (`swebench.py ramp`), and simulates it from the published outcomes of
+each. --speed times the search itself: 300
 instances and 6 rungs, up to 3 attempts each, made up.
 """
 
@@ -36,10 +38,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, help="keep runs here; else they are thrown away")
     parser.add_argument("--limit", type=int, help="so many problems of the sample")
+    parser.add_argument("--swebench", type=Path, help="the folder of a really run ladder of recorded systems")
     parser.add_argument("--speed", action="store_true", help="time the search alone")
     asked = parser.parse_args()
     if asked.speed:
         return speed()
+    if asked.swebench:
+        return swebench(asked.swebench)
     if not (DATA / "problems.jsonl").is_file():
         raise SystemExit(f"no recorded answers in {DATA}")
     with tempfile.TemporaryDirectory() as folder:
@@ -91,6 +96,47 @@ def evalkit(home: Path, *arguments: str) -> subprocess.CompletedProcess:
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments[:3])}… ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return done
+
+
+def swebench(folder: Path) -> int:
+    """A ladder that was really run over recorded SWE-bench answers, simulated from each system's published outcomes.
+
+    Its rungs are called as the systems; an instance without a recorded answer is unsolved, as it was judged.
+    """
+    from evalkit.cli.recordings import Recorded  # noqa: PLC0415  --swebench alone needs the package
+    from evalkit.core.ladder import Ladder  # noqa: PLC0415  as above
+    from evalkit.core.simulate import Evidence, climbs  # noqa: PLC0415  as above
+
+    run = Recorded(folder)
+    really = run.recording()
+    recordings = []
+    for name, rung in really.ladder.rungs.items():
+        rows = map(json.loads, (DATA.parent / "swebench_lite" / f"answers_{name}.jsonl").read_text().splitlines())
+        solved = {row["instance_id"]: bool(row["published_resolved"]) for row in rows}
+        alone = replace(really, name=name, ladder=Ladder({name: rung}), told="", max_attempts=1)
+        attempts = [_published(unit, name, solved.get(unit, False)) for unit, _ in sorted(really.judged)]
+        recordings.append(replace(alone, attempts=tuple(attempts)))
+    evidence = Evidence(recordings, lambda _source, _row: 1.0)
+    simulated = {
+        one.unit: (bool(one.solved), one.attempts) for one in climbs(really.ladder, really.max_attempts, evidence)
+    }
+    true = {(row.instance_id, row.epoch): (row.solved, row.attempts) for row in run.summary.instances}
+    differing = [unit for unit, found in simulated.items() if found != true[unit]]
+    names = ", ".join(really.ladder.rungs)
+    solved = sum(one for one, _ in simulated.values()), sum(one for one, _ in true.values())
+    made = sum(count for _, count in simulated.values()), sum(count for _, count in true.values())
+    print(f"{names}: simulated {solved[0]} solved in {made[0]:g} attempts, really run {solved[1]} in {made[1]}")
+    print(f"instances on which outcome or attempts differ: {differing or 'none'}")
+    return int(bool(differing))
+
+
+def _published(unit: str, name: str, accepted: bool):
+    from evalkit.core.results import AttemptRow  # noqa: PLC0415  as above
+
+    failure = None if accepted else "test_failure"
+    known = {"cost_usd": None, "tokens_prompt": None, "tokens_completion": None}
+    seconds = {"seconds_model": 0.0, "seconds_verifier": 0.0, "prompt_digest": "p"}
+    return AttemptRow(unit, 1, 1, name, 1, name, accepted, skipped=False, failure=failure, **known, **seconds)
 
 
 def speed() -> int:
