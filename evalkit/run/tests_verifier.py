@@ -129,7 +129,7 @@ def _syntax(name: str, text: str) -> Finding | None:
     return None
 
 
-def _sentence(error: SyntaxError) -> str:
+def _sentence(error: Exception) -> str:
     """Python's own words may end in a question: "did you mean 'def'?"."""
     text = str(error)
     return text if text.endswith(("?", ".", "!")) else f"{text}."
