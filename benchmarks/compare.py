@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from evalkit.adapters.mlflow_store import local_uri, open_store
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.ports import RunRecord
@@ -41,6 +42,7 @@ def main() -> None:
             make(Path(home), f"run{number}", args.instances, args.epochs, 0.55 + 0.05 * number)
             for number in range(args.runs)
         ]
+        open_store(local_uri(home), home)  # a user has one; making its tables takes as long as the rest
         for what in ("first", "again"):
             seconds, wall = measured(home, [*keys, *options])
             print(f"{what}: {args.runs} runs of {args.instances} x {args.epochs}: {seconds:.2f} s of CPU, {wall:.2f} s")

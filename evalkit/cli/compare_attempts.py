@@ -1,18 +1,21 @@
 """Where the attempt lies that a climb ended with."""
 
+from os.path import isfile
 from pathlib import Path
 
-from evalkit.adapters.run_results import climb_folder
 from evalkit.core.summary import InstanceRow
 
 
-def last_attempt(folder: Path, row: InstanceRow) -> Path:
-    """The file of a climb's last completion; the climb's folder where no model was asked.
+def last_attempt(shown: str, folder: Path, row: InstanceRow) -> str:
+    """The file of a climb's last completion, in the run's `folder` written `shown`; its folder if no model was asked.
 
-    Rungs that were skipped have numbers too, so there may be more files than the row counts attempts.
+    Rungs that were skipped have numbers too, so there may be more files than the row counts attempts. By strings,
+    since thousands of flips are looked up.
     """
-    climb = climb_folder(folder, row)
-    number = max(1, row.attempts)
-    while (climb / f"attempt_{number + 1}.txt").is_file():
+    climb = f"instances/{row.instance_id}" + (f"/epoch_{row.epoch}" if row.epoch > 1 else "")
+    if not row.attempts:
+        return f"{shown}/{climb}"
+    number = row.attempts
+    while isfile(f"{folder}/{climb}/attempt_{number + 1}.txt"):  # noqa: PTH113  a hot loop
         number += 1
-    return climb / f"attempt_{number}.txt" if row.attempts else climb
+    return f"{shown}/{climb}/attempt_{number}.txt"

@@ -29,6 +29,8 @@ class Found:
         self.comparisons = against(self.sides[0], self.sides[1:])
         self.places = places(self.sides) if len(self.sides) > 2 else ()  # noqa: PLR2004  two are their own ranking
         self._sweep = sweep
+        self._shown = {label: short(folder) for label, folder in self._folders.items()}
+        self._files: dict[tuple[str, str], tuple[str, str]] = {}
         self.levers: Levers | None = None
         if sweep is not None:
             self.levers = levers(self.sides, [sweep.choices[folder] for folder in folders])
@@ -78,12 +80,15 @@ class Found:
 
     def files(self, one: Comparison, flip: Flip) -> tuple[str, str]:
         """Where the last attempts of a flip lie, as paths from EVALKIT_HOME; of repeats, of the first that differs."""
-        both = list(zip(flip.rows_a, flip.rows_b, strict=True))
-        a, b = next(pair for pair in both if pair[0].solved != pair[1].solved)
-        return self._file(one.a, a), self._file(one.b, b)
+        key = (one.b.label, flip.instance_id)
+        if key not in self._files:  # asked for by each output, and found by looking into folders
+            both = zip(flip.rows_a, flip.rows_b, strict=True)
+            a, b = next(pair for pair in both if pair[0].solved != pair[1].solved)
+            self._files[key] = self._file(one.a, a), self._file(one.b, b)
+        return self._files[key]
 
     def _file(self, side: Side, row: InstanceRow) -> str:
-        return short(last_attempt(self._folders[side.label], row))
+        return last_attempt(self._shown[side.label], self._folders[side.label], row)
 
     @property
     def identity(self) -> list[object]:

@@ -179,7 +179,7 @@ def _measured(pairs: Sequence[Pair], value: Callable[[InstanceRow], float | None
     """None where no instance has the quantity on both sides."""
     ours = _means({one.instance_id: one.a for one in pairs}, value)
     theirs = _means({one.instance_id: one.b for one in pairs}, value)
-    shared = ours.keys() & theirs.keys()
+    shared = [name for name in ours if name in theirs]  # in order: sums of a set differ from process to process
     difference = mean_difference(ours, theirs)
     if difference is None:
         return None
