@@ -18,8 +18,6 @@ from evalkit.core.promotion import Candidate
 BUNDLE, LOGGED = "bundle", "ladder"  # the artifact with our files, and what the UI calls the run's model
 MODEL_ID = "evalkit.model_id"  # a version's own field of this is not kept by MLflow's database
 TAG_LIMIT = 5000  # characters of a version's tag
-TASK = ("prompt", "id", "answer", "rubric", "tests", "files", "tags", "difficulty", "image", "metadata", "protected")
-TEXTS = ("prompt", "id", "answer", "difficulty", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +196,11 @@ class Registry:
 
 
 def _save(folder: Path, bundle: Path, served: Served, logged: Any, run_id: str) -> None:
-    """Write the model as MLflow lays it out."""
+    """Write the model as MLflow lays it out.
+
+    Without a signature: with one, MLflow drops keys that it does not know, so that a misspelt `tests` would be answered
+    without being verified. The service says what is wrong with a task.
+    """
     import mlflow  # noqa: PLC0415  loaded with the client
     from mlflow.models import Model  # noqa: PLC0415
 
@@ -212,21 +214,8 @@ def _save(folder: Path, bundle: Path, served: Served, logged: Any, run_id: str) 
             python_model=str(served.loader),
             artifacts={BUNDLE: str(bundle), "code": str(served.code)},
             pip_requirements=list(served.requirements),
-            signature=_signature(),
             mlflow_model=made,
         )
-
-
-def _signature() -> Any:
-    """What a task may hold; only its prompt must be there."""
-    from mlflow.models import ModelSignature  # noqa: PLC0415  loaded with the client
-    from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
-    from mlflow.types.schema import AnyType  # noqa: PLC0415
-
-    def column(name: str) -> Any:
-        return ColSpec(DataType.string if name in TEXTS else AnyType(), name, required=name == "prompt")
-
-    return ModelSignature(inputs=Schema([column(name) for name in TASK]))
 
 
 def _version(one: Any) -> Version:

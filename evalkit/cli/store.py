@@ -15,9 +15,9 @@ def add_uri(parser: argparse.ArgumentParser) -> None:
 def store_uri(given: str | None, tracker: str = "local") -> str:
     """What --uri says, else the user's or the installed conf/tracker/local.yaml, else sqlite under EVALKIT_HOME.
 
-    `tracker` is another option of that group. Raises ConfigError for what is no address.
+    `tracker` is another option of that group, which may name none. Raises ConfigError for what is no address.
     """
-    uri = given or _configured(tracker) or local_uri(str(home()))
+    uri = given or _configured(tracker) or _configured("local") or local_uri(str(home()))
     if "://" not in uri:
         raise ConfigError(f"the store {uri!r} is no address; it must be sqlite:///PATH or http://HOST:PORT")
     return uri

@@ -37,11 +37,22 @@ class RegisteredLadder(PythonModel):  # type: ignore[misc]  # MLflow has no type
         """One answer a task. Raises MlflowException (HTTP 400) for tasks that are wrong."""
         from evalkit.core.errors import UsageError  # noqa: PLC0415  as above
 
-        tasks = model_input.to_dict("records") if hasattr(model_input, "to_dict") else list(model_input)
         try:
-            return self._service.answer(tasks)
+            return self._service.answer(_tasks(model_input))
         except UsageError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
+
+
+def _tasks(given: Any) -> list[Any]:
+    """What MLflow hands over, as one mapping a task: a table, a list, or columns by name."""
+    if hasattr(given, "to_dict"):
+        return list(given.to_dict("records"))
+    if not isinstance(given, dict):
+        return list(given)
+    columns = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in given.items()}
+    if not all(isinstance(value, list) for value in columns.values()):
+        return [columns]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _unpack(code: Path) -> None:
