@@ -144,7 +144,7 @@ def costs(path: Path, runs: Sequence[Priced], *, title: str, label: str = "US do
                 _short(run.name), (run.cost, value), xytext=(7, 5), textcoords="offset points", fontsize=9, color=INK
             )
         axes.set_ylim(0, 102)
-        axes.margins(x=0.12)
+        axes.set_xlim(0, 1.2 * max(run.cost for run in runs) or 1.0)  # room for the last name
         axes.set_xlabel(label)
         axes.set_ylabel("solved, % (95 % interval)")
         axes.set_title(f"{title}: blue runs are beaten by none", loc="left", fontsize=11)
