@@ -155,7 +155,7 @@ def interaction(size: int, extra: float) -> Draw:
         squares = alone.squares("model", "b", "feedback", "f")
         half = mean_of([alone.rows[a] - alone.rows[b] - alone.rows[c] + alone.rows[d] for a, b, c, d in squares]) / 2
         rejected = sign_flip(half) < 0.05 if extra == 0 else None
-        return covers(mean_of_differences(half, len(squares)), extra / 2), rejected
+        return covers(mean_of_differences(half, 2 * len(squares)), extra / 2), rejected
 
     return draw
 

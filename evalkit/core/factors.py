@@ -16,10 +16,14 @@ Choices = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A run of a sweep: its choice of each factor, and each judged instance's outcome (a boolean or a solved share)."""
+    """A run of a sweep: its choice of each factor, and each judged instance's outcome (a boolean or a solved share).
+
+    `epochs` is how many climbs a share is of: bounds are the closer the more there are.
+    """
 
     choices: Mapping[str, str]
     outcomes: Mapping[str, float]
+    epochs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ def interactions(
             continue
         rows = [table.rows[a] - table.rows[b] - table.rows[c] + table.rows[d] for a, b, c, d in squares]
         differences = _mean(rows)
-        half, p_value = table.judge(differences / 2, len(squares))
+        half, p_value = table.judge(differences / 2, 2 * len(squares))  # a half is the mean of two differences
         effect = Interval(2 * half.value, 2 * half.low, 2 * half.high)
         name = ((factor, other), (level, second), (table.base[factor], table.base[other]))
         found.append((name, effect, p_value, _count(differences), len(squares)))
@@ -127,6 +131,7 @@ class _Table:
         self.names = sorted({name for cell in cells for name in cell.outcomes})
         self.base = {name: baseline.get(name, level) for name, level in cells[0].choices.items()}
         self.rows = _rows(cells, self.names)
+        self.epochs = max(cell.epochs for cell in cells)
         self.labels = judged_clusters(self.names, clusters)
         self._fit: Mapping[tuple[str, str], tuple[Interval, float]] | None = None
 
@@ -168,7 +173,7 @@ class _Table:
         p_value = sign_flip(differences)
         if labels is not None:
             p_value = max(p_value, sign_flip(np.bincount(labels, differences)))
-        return mean_of_differences(differences, matched, labels), p_value
+        return mean_of_differences(differences, matched * self.epochs, labels), p_value
 
     def fitted(self, factor: str, level: str) -> tuple[Interval, float] | None:
         """The level's effect by regression; None where the cells cannot tell it from the others."""
