@@ -11,7 +11,7 @@ from evalkit.core.stats.pairs import FEWEST_DISCORDANT, conclusion_of, differenc
 from evalkit.core.stats.rates import Interval
 from evalkit.core.stats.shares import FEWEST_CLUSTERS, labels_of, mean_of_differences, standard_error
 
-FEW = 15  # units that differ whose signs can all be tried
+FEW = 12  # units that differ, up to which all signs are tried: 4,096, which scipy writes out one by one
 DRAWS = 9_999
 LEVEL_AND_POWER = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
 EQUAL = 1e-12  # sums of shares that differ by less differ in rounding only
@@ -147,7 +147,7 @@ class Pairs:
 def sign_flip(differences: Any, *, seed: int = 0) -> float:
     """Two-sided p of "A and B could be exchanged": how often random signs give a mean as far from 0 as the one found.
 
-    A paired permutation test (Fisher 1935, The Design of Experiments, section 21) by scipy: all signs of up to 15
+    A paired permutation test (Fisher 1935, The Design of Experiments, section 21) by scipy: all signs of up to 12
     units that differ, 9,999 drawn ones above. Unlike Wilcoxon's it tests the mean, which is the uplift.
     """
     import numpy as np  # noqa: PLC0415  most commands need none
