@@ -18,7 +18,7 @@ demo: $(READY) weights ## real models on this machine climb a ladder; ends with 
 	@sh scripts/demo.sh $(BIN)
 
 test: $(READY) weights-small engine browser ## all tests
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 engine: $(READY) ## a container engine and its images, where they can be had; in CI (CI=true) they must
 	@{ sh scripts/engine.sh && $(BIN)/evalkit images build $(IMAGES); } || \
