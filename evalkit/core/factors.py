@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from evalkit.core.stats.epochs import sign_flip
+from evalkit.core.stats.epochs import EQUAL, sign_flip
 from evalkit.core.stats.pairs import conclusion_of
 from evalkit.core.stats.rates import Interval
 from evalkit.core.stats.several import LEVEL, holm
@@ -238,11 +238,21 @@ def _regression(
         return {}
     groups = instance if labels is None else labels[instance]
     fit = OLS(within[:, 0], within[:, 1:]).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
-    bounds = fit.conf_int(0.05)
+    bounds, count = fit.conf_int(0.05), len(set(groups))
     return {
         level: (Interval(float(fit.params[n]), float(bounds[n][0]), float(bounds[n][1])), float(fit.pvalues[n]))
+        if fit.bse[n] > EQUAL
+        else _alike(float(fit.params[n]), count)
         for n, level in enumerate(levels)
     }
+
+
+def _alike(effect: float, count: int) -> tuple[Interval, float]:
+    """As matched cells are judged, where all instances (or clusters) show the same: rounding is no standard error."""
+    import numpy as np  # noqa: PLC0415  as above
+
+    same = np.full(count, effect if abs(effect) > EQUAL else 0.0).clip(-1, 1)
+    return mean_of_differences(same, 1), sign_flip(same)
 
 
 def _concluded(effect: Interval, differences: Any, p_adjusted: float) -> str:

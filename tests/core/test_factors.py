@@ -79,6 +79,20 @@ def test_cells_that_do_not_match_are_fitted_together():
     assert by_level["big"].effect.low < 0.2 < by_level["big"].effect.high
 
 
+@pytest.mark.parametrize("solves", [lambda n, _: True, lambda n, _: n % 2 == 0, lambda _, model: model == "big"])
+def test_a_fitted_level_that_changes_nothing_on_any_instance_is_neither_better_nor_worse(solves):
+    chosen = [("small", "1"), ("big", "2"), ("small", "3"), ("big", "3")]  # attempts=2 matches no other cell
+    cells = [
+        Cell({"model": model, "attempts": attempts}, {f"i{n}": solves(n, model) for n in range(8)})
+        for model, attempts in chosen
+    ]
+    found = next(one for one in effects(cells) if one.level == "2")
+    assert (found.matched, found.effect.value, found.p_value) == (0, 0.0, 1.0)
+    assert found.effect.low < -0.3
+    assert found.effect.high > 0.3
+    assert found.conclusion == "no_difference_shown"
+
+
 def test_a_level_that_cannot_be_told_from_another_is_left_out():
     alike = [
         Cell({"model": "a", "prompt": "x"}, {"i": True, "j": False}),
