@@ -105,6 +105,9 @@ def test_charts_begin_with_the_results_and_show_live_progress(page, address, sto
     page.goto(f"{address}#/experiments/{stored[2]}/runs?viewStateShareKey=evalkit&compareRunsMode=CHART")
 
     sees(page, "Results", "solved_rate", "cost_usd vs. solved_rate", "Live progress, by climbs that ended")
+    page.get_by_text("Live progress").first.scroll_into_view_if_needed()  # charts are drawn when they come into view
+    page.mouse.move(1000, 600)
+    page.mouse.wheel(0, 2000)
     sees(page, "progress.solved")
     page.locator(".js-plotly-plot").first.wait_for()
 
@@ -113,8 +116,9 @@ def test_a_sweeps_runs_are_side_by_side_in_charts_and_by_instance(page, address,
     page.goto(f"{address}#/experiments/{stored[2]}/runs?viewStateShareKey=evalkit-{SWEEP}&compareRunsMode=CHART")
     sees(page, f"sweep {SWEEP}", "old", "new", "Results")
 
-    page.goto(f"{address}#/experiments/{stored[2]}/runs?compareRunsMode=ARTIFACT")
-    sees(page, "Table: instances.json", "parse", "solved by big, attempt 2", "unsolved after 2 attempts")
+    page.goto("about:blank")  # another fragment alone would not load the page anew
+    page.goto(f"{address}#/experiments/{stored[2]}/runs?viewStateShareKey=evalkit-{SWEEP}&compareRunsMode=ARTIFACT")
+    sees(page, "instances.json", "parse", "solved by big, attempt 2", "unsolved after 2 attempts")
 
 
 def test_a_runs_page_begins_with_its_result_and_leads_to_its_instances(page, address, stored):
