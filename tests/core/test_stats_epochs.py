@@ -200,3 +200,9 @@ def test_cost_per_solved_is_open_above_where_hardly_anything_is_solved():
     assert cost_per_solved(cost, dict.fromkeys(cost, 0.0)) is None
     ratio = cost_per_solved_ratio((cost, many), (dict.fromkeys(cost, 0.2), many))
     assert (ratio.value, ratio.low, ratio.high) == (pytest.approx(2.0), pytest.approx(2.0), pytest.approx(2.0))
+
+
+def test_shares_that_are_no_binary_fractions_tie_as_whole_numbers_do():
+    thirds = np.random.default_rng(2).choice([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0], 60)
+    assert sign_flip(thirds / 3) == sign_flip(thirds)
+    assert sign_flip(thirds[:12] / 3) == sign_flip(thirds[:12])
