@@ -112,7 +112,7 @@ def _notes(cell: "Cell") -> list[str]:
     elif without:
         names = ", ".join(without)
         lines.append(
-            f"{names}: never asked before; expected as if it never solved, answered at full length and took no time"
+            f"{names}: never asked before; expected as if it never solved and answered at full length, its time unknown"
         )
     for how in dict.fromkeys(one.how for one in cell.earlier.values() if one.how):
         names = ", ".join(name for name, one in cell.earlier.items() if one.how == how)

@@ -91,7 +91,8 @@ def forecast(
 ) -> Forecast:
     """What `climbs` climbs take. Expectations are None where no rung has earlier attempts.
 
-    A rung without any among others that have counts as one that never solves and always answers at full length.
+    A rung without any among others that have counts as one that never solves and always answers at full length; how
+    long it takes is unknown, and so the expected time.
     """
     dearest = _dearest(ladder, max_attempts, told=told, sizes=sizes, prices=prices)
     at_once = max(1, min(concurrency, climbs))
@@ -99,6 +100,7 @@ def forecast(
     slowest = max((rung.timeout_s for rung in ladder.rungs.values()), default=0.0)
     found = _simulated(ladder, max_attempts, climbs, sizes=sizes, told=told, prices=prices, past=past, seed=seed)
     asked = sum(sizes.first) * climbs / len(sizes.first)
+    timed = found is not None and all(past[name].rows for name in ladder.rungs)
     return Forecast(
         climbs,
         calls=_range(found, "calls", climbs, most),
@@ -106,7 +108,10 @@ def forecast(
         tokens_completion=_range(found, "completion", 0, climbs * dearest["completion"]),
         cost_usd=_costs(found, prices, None if dearest["cost"] is None else climbs * dearest["cost"]),
         seconds=_range(
-            found and {"seconds": found["seconds"] / at_once}, "seconds", None, ceil(most / at_once) * slowest
+            {"seconds": found["seconds"] / at_once} if found and timed else None,
+            "seconds",
+            None,
+            ceil(most / at_once) * slowest,
         ),
         solved_rate=_rate(found, climbs),
     )

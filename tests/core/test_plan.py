@@ -62,11 +62,18 @@ def test_an_unknown_price_makes_the_cost_unknown_and_nothing_else():
 
 def test_what_always_solves_is_asked_once_and_what_never_does_to_the_end():
     ladder = rungs(small={"attempts": 2}, big={})
-    solves = plan(ladder, past={"small": Past((row(accepted=True),) * 5, alike=True)})
+    solves = plan(ladder, past={"small": Past((row(accepted=True),) * 5, alike=True), "big": Past((row(),))})
     assert (solves.calls.expected, solves.tokens_prompt.expected, solves.solved_rate.value) == (10, 1000, 1)
     assert solves.seconds.expected == 10 * 2.0 / 2  # two at once
     never = plan(ladder, past={"small": Past((row(),) * 5), "big": Past((row(),) * 5)})
     assert (never.calls.expected, never.calls.p95, never.solved_rate.value) == (30, 30, 0)
+
+
+def test_how_long_a_rung_takes_that_was_never_asked_is_unknown_and_not_nothing():
+    found = plan(rungs(small={}, big={}), past={"small": Past((row(),))})
+    assert found.calls.expected == 20
+    assert (found.seconds.expected, found.seconds.p95) == (None, None)
+    assert found.seconds.most > 0
 
 
 def test_a_policy_that_escalates_or_stops_makes_fewer_calls():
