@@ -420,6 +420,22 @@ async def test_a_rate_limit_is_final_only_for_want_of_money(
     assert found.requests == requests
 
 
+@pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
+async def test_a_spent_quota_is_known_by_its_code_alone(
+    server: Any, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behaves("limit", 429, says("Sorry.", "insufficient_quota"), monkeypatch)
+    found = await outcome(model(server, "limit", provider=provider))
+    assert (type(found), server.requests["limit"]) == (RateLimitError, 1)
+
+
+async def test_an_organization_is_sent_as_openais_header(server: Any) -> None:
+    params = {"organization": "org-1", "extra_headers": {"X-Team": "evaluation"}}
+    await model(server, "ok", params=params).complete(PROMPT)
+    sent = server.headers[-1]
+    assert (sent["openai-organization"], sent["x-team"]) == ("org-1", "evaluation")
+
+
 async def test_names_are_no_reason_not_to_try_again(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     behaves("balance", 429, says("Rate limit reached for balance"), monkeypatch)
     rung = Rung("openai/balance", api_base=server.url + "/v1")

@@ -179,6 +179,8 @@ def _rules(name: str, status: int, text: str) -> Iterator[tuple[object, type[Mod
 def _code(error: Exception) -> str:
     """The provider's own word for what is wrong, which litellm leaves out of its text."""
     body = getattr(error.__context__, "body", None)
+    if not isinstance(body, dict):  # not by the openai package: then its JSON stands in the text
+        body = _error_in(str(error)[str(error).find("{") :])
     return str(body.get("code") or "") if isinstance(body, dict) else ""
 
 
@@ -197,10 +199,15 @@ def _number(text: str | None) -> float | None:
 
 def _message_in(text: str) -> str:
     """The message in a JSON error body, "" if it is none."""
+    error = _error_in(text)
+    found = error.get("message", "") if isinstance(error, dict) else error
+    return found if isinstance(found, str) else ""
+
+
+def _error_in(text: str) -> object:
+    """What a JSON error body says is wrong, None if it is none."""
     try:
         body = json.loads(text)
     except ValueError:
-        return ""
-    error = body.get("error", body) if isinstance(body, dict) else body
-    found = error.get("message", "") if isinstance(error, dict) else error
-    return found if isinstance(found, str) else ""
+        return None
+    return body.get("error", body) if isinstance(body, dict) else body

@@ -180,7 +180,7 @@ class LitellmModel:
         params["timeout"] = rung.timeout_s
         if rung.context_tokens and (self._generator is not None or self._provider in OLLAMA):
             params["num_ctx"] = rung.context_tokens
-        return params | rung.params
+        return params | _with_organization(rung.params)
 
     def _place(self) -> dict[str, str]:
         """Where to ask, if not at the provider's own place; found out once, since it costs 0.1 ms."""
@@ -192,6 +192,15 @@ class LitellmModel:
     def _key_hint(self) -> str:
         names = missing_keys(self.rung.model, self._provider, None)
         return f"set {' and '.join(names)} in the environment" if names else ""
+
+
+def _with_organization(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """OpenAI's `organization` as the header that it is: litellm's plain handler would drop it unsaid."""
+    if "organization" not in params:
+        return params
+    others = {name: value for name, value in params.items() if name != "organization"}
+    headers = {"OpenAI-Organization": params["organization"], **(params.get("extra_headers") or {})}
+    return {**others, "extra_headers": headers}
 
 
 def _nothing(failure: Failure, detail: str) -> Completion:
