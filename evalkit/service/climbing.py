@@ -24,6 +24,7 @@ from evalkit.wiring import Wired
 
 T = TypeVar("T")
 NO_TRACKER = "evalkit.adapters.no_tracker.NoTracker"  # bundles leave the tracker to whoever runs them
+UNCONFINED = "evalkit.adapters.unconfined_sandbox.UnconfinedSandbox"
 NOT_VERIFIED = "not verified"
 
 
@@ -115,6 +116,11 @@ def _wired(bundle: Path) -> Wired:
         choices = json.loads((bundle / "registered.json").read_bytes())["choices"]
     except (OSError, ValueError, KeyError, yaml.YAMLError) as error:
         raise ConfigError(f"{bundle}: is no registered config: {error}") from error
+    if config.get("sandbox", {}).get("_target_") == UNCONFINED:
+        raise ConfigError(
+            "registered with sandbox=unconfined, a service would run any caller's tests as its own user: "
+            "run with sandbox=auto, and register that run"
+        )
     config = {**config, "tracker": {"_target_": NO_TRACKER}}
     return _Served(config, choices, read(config))
 
