@@ -150,7 +150,7 @@ class SweepBoard:
 
     def _notes(self) -> Iterator[str]:
         if any(row.on_frontier for row in self.board.ranked):
-            price = "money" if self.board.unit == "cost_usd" else "time (no cell cost money)"
+            price = "money" if self.board.unit == "cost_usd" else "time (no cell is known to cost money)"
             yield f"{FRONTIER} on the cost-quality frontier: no other cell solves as much for less {price}"
         if not self.board.alike:
             yield "cells were judged on different instances, so ranks do not compare like with like"
