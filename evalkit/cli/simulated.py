@@ -46,7 +46,8 @@ class Simulation:
             raise ConfigError("the runs share no instance that each of them judged, so there is nothing to simulate")
         self.max_attempts = args.max_attempts or self.evidence.recordings[0].max_attempts
         if args.budget is not None and self.pricing.unit != "usd":
-            raise ConfigError(f"--budget is in US dollars, and {self.pricing.why}; give --price RUNG=PROMPT,COMPLETION")
+            said = f"--budget is in US dollars, but here costs are counted in {self.pricing.unit}"
+            raise ConfigError(f"{said}; give --price RUNG=PROMPT,COMPLETION for each rung, or leave --budget out")
         self.path = ladder_path(args.write or "simulated") if args.budget is not None or args.write else None
 
     def _evidence(self, runs: Sequence[Recorded], *, untold: bool = False) -> Evidence:

@@ -105,7 +105,10 @@ def test_a_price_given_by_hand_goes_before_the_recorded_one(home):
         (["--price", "small=1"], "write small=PROMPT,COMPLETION"),
         (["--budget", "0"], "--budget is 0.0; it must be above 0"),
         (["--budget", "0.000001"], "the cheapest, small, costs $"),
-        (["--cost", "attempts", "--budget", "1"], "--budget is in US dollars"),
+        (
+            ["--cost", "attempts", "--budget", "1"],
+            "--budget is in US dollars, but here costs are counted in attempts; give",
+        ),
         (["--budget", "1", "--write", "small"], "evalkit simulate did not write it"),
         (["--figure", "f.gif"], "ends in .png or .svg"),
         (["nothing"], "no run 'nothing'"),
