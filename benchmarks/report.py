@@ -100,7 +100,7 @@ def reported(folder: Path) -> tuple[float, float]:
 
 
 def opened(page: Path) -> str:
-    """Until the list is there, a climb is, and a search through all texts has ended: wall, and the main thread's CPU."""
+    """Until the list is there, a climb is, and a search in all texts has ended: wall, and the main thread's CPU."""
     browser = Path("/usr/bin/chromium")
     if not browser.exists():
         return ""

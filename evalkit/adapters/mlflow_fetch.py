@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,15 @@ INSTANCES, PACKED = "instances", "instances.zip"  # mlflow_artifacts packs the i
 SHOWN = 200  # names that an error chooses the nearest of
 SUMMARY = "summary.json"
 OURS = "tags.`evalkit.key` LIKE '%'"
+
+
+def _put(scratch: Path, target: Path, stamp: Mapping[str, Any]) -> None:
+    """Into its place, unless another process has put the same there meanwhile."""
+    try:
+        os.replace(scratch, target)  # noqa: PTH105  both are fine
+    except OSError:
+        if _stamped(target) != stamp:
+            raise
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class RemoteRuns:
                 scratch.chmod(0o755)
                 (scratch / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
                 shutil.rmtree(target, ignore_errors=True)
-                os.replace(scratch, target)  # noqa: PTH105  both are fine
+                _put(scratch, target, stamp)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
         return target

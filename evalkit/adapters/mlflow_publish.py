@@ -257,7 +257,14 @@ def _stamp(folder: Path, traces: str, most: int) -> str:
 def _mark(folder: Path, uri: str, experiment: str, run_id: str) -> None:
     """Note in the folder where it was published; without it `evalkit publish` only asks the store again."""
     marker = {"summary": _digest(folder), "uri": uri, "experiment": experiment, "run_id": run_id}
-    (folder / MARKER).write_text(json.dumps(marker, indent=2), encoding="utf-8")
+    write_whole(folder / MARKER, json.dumps(marker, indent=2))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a kill in between leaves the earlier one."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
 
 
 def is_published(folder: Path, uri: str) -> bool:

@@ -1,7 +1,6 @@
 """MLflow's model registry: versions that hold a bundle, the alias that one of them has, and bringing one here."""
 
 import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,8 +86,11 @@ class Registry:
                 found = self._download(version, Path(scratch)) / "artifacts" / BUNDLE
                 if not found.is_dir():
                     raise ConfigError(f"{version.uri} was not registered by evalkit: it holds no ladder")
-                shutil.rmtree(folder, ignore_errors=True)
-                os.replace(found, folder)  # noqa: PTH105  both are fine
+                try:
+                    os.replace(found, folder)  # noqa: PTH105  both are fine
+                except OSError:
+                    if not folder.is_dir():  # else another process has brought it meanwhile
+                        raise
         return folder
 
     def _download(self, version: Version, scratch: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.adapters.mlflow_facts import RUN_STATUS, finite, first_tags
-from evalkit.adapters.mlflow_publish import DONE, MARKER, describe, log_points, open_run, translated
+from evalkit.adapters.mlflow_publish import DONE, MARKER, describe, log_points, open_run, translated, write_whole
 from evalkit.adapters.mlflow_store import experiment_id, open_store
 from evalkit.core.errors import ConfigError, TrackerError
 from evalkit.core.ports import RunRecord
@@ -61,7 +61,7 @@ def publish_summary_run(
     """
     told = SummaryRun(experiment, kind, key, name, dict(tags), dict(params), dict(metrics), status, list(tables))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FACTS).write_text(json.dumps(asdict(told), indent=2), encoding="utf-8")
+    write_whole(folder / FACTS, json.dumps(asdict(told), indent=2))
     return _publish(folder, told, uri, home)
 
 
@@ -157,7 +157,7 @@ def _stamp(folder: Path, told: SummaryRun) -> str:
 def _mark(folder: Path, uri: str, experiment: str, run_id: str) -> None:
     """Note in the folder where it was published, as a run's folder does."""
     marker = {"uri": uri, "experiment": experiment, "run_id": run_id}
-    (folder / MARKER).write_text(json.dumps(marker, indent=2), encoding="utf-8")
+    write_whole(folder / MARKER, json.dumps(marker, indent=2))
 
 
 def _now() -> int:
