@@ -194,10 +194,10 @@ class LitellmModel:
         return f"set {' and '.join(names)} in the environment" if names else ""
 
 
-def _with_organization(params: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_organization(params: Mapping[str, Any]) -> dict[str, Any]:
     """OpenAI's `organization` as the header that it is: litellm's plain handler would drop it unsaid."""
     if "organization" not in params:
-        return params
+        return dict(params)
     others = {name: value for name, value in params.items() if name != "organization"}
     headers = {"OpenAI-Organization": params["organization"], **(params.get("extra_headers") or {})}
     return {**others, "extra_headers": headers}
