@@ -88,21 +88,23 @@ def legal(name: str) -> str:
 def note(record: RunRecord, summary: Summary, links: Mapping[str, str]) -> str:
     """Markdown for the run's page in the UI, which shows its first lines: what came out, and where to look further."""
     ways = " · ".join(f"[{text}]({address})" for text, address in links.items())
-    return "\n".join([*_headline(record, summary), "", *([ways, ""] if ways else []), *_by_rung(summary)])
+    folder = f"Run folder: mlruns/runs/{record.key}"
+    return "\n".join([_headline(record, summary), "", *([ways, ""] if ways else []), *_by_rung(summary), "", folder])
 
 
-def _headline(record: RunRecord, summary: Summary) -> list[str]:
+def _headline(record: RunRecord, summary: Summary) -> str:
+    """One paragraph: what follows it is hidden in the UI after some three lines."""
     counts, rate = summary.counts, summary.solved_rate
     judged = counts.get(Status.SOLVED, 0) + counts.get(Status.UNSOLVED, 0)
     said = f"**Solved {counts.get(Status.SOLVED, 0)} of {judged}**"
     if rate:
         said += f" ({100 * rate.value:.3g} %, 95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %)"
-    lines = [f"{said} of dataset {record.dataset}, ladder {summary.ladder}. Run folder: mlruns/runs/{record.key}"]
+    said += f" of dataset {record.dataset}, ladder {summary.ladder}."
     if summary.simulated:
-        lines.insert(0, "**Simulated:** scripted or replayed answers, no live model.\n")
+        said = f"**Simulated:** scripted or replayed answers, no live model. {said}"
     if summary.status != "complete":
-        lines.append(f"\n**{summary.status.capitalize()}:** {summary.why or 'the same command continues.'}")
-    return lines
+        said += f" **{summary.status.capitalize()}:** {summary.why or 'the same command continues.'}"
+    return said
 
 
 def _by_rung(summary: Summary) -> list[str]:

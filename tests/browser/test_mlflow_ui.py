@@ -124,6 +124,7 @@ def test_a_sweeps_runs_are_side_by_side_in_charts_and_by_instance(page, address,
 def test_a_runs_page_begins_with_its_result_and_leads_to_its_instances(page, address, stored):
     page.goto(f"{address}#/experiments/{stored[2]}/runs/{stored[1]['new']}")
     sees(page, "Solved 2 of 3", "its sweep as a table")
+    page.get_by_text("Show more").first.click()  # the UI lays a veil over all but the first lines
 
     sees(followed(page, "instances"), "instances.json", "solved by big, attempt 2")
 
