@@ -162,14 +162,19 @@ def phase_instances(ramp: Run) -> "pd.DataFrame":
     )
 
 
-def compare(a: "Run | pd.DataFrame", b: "Run | pd.DataFrame") -> Comparison:
+def compare(
+    a: "Run | pd.DataFrame", b: "Run | pd.DataFrame", *, shared_only: bool = False, simulated: bool = False
+) -> Comparison:
     """B against A on the instances that both judged; each is a run, or a table with `instance_id` and `solved`.
 
-    An instance with several epochs counts as solved where most of them are. Raises ConfigError where nothing is shared.
+    An instance with several epochs counts as solved where most of them are. Raises ConfigError where nothing is shared,
+    and for two runs on different instances without `shared_only`, or of which one is simulated without `simulated`.
     """
     from evalkit.core.power import smallest_uplift  # noqa: PLC0415  scipy costs 0.5 s
     from evalkit.core.stats import paired  # noqa: PLC0415
 
+    if isinstance(a, str | Path) and isinstance(b, str | Path):
+        _refuse(a, b, shared_only=shared_only, simulated=simulated)
     try:
         found = paired(_outcomes(a), _outcomes(b))
     except ValueError as error:
@@ -190,6 +195,14 @@ def compare(a: "Run | pd.DataFrame", b: "Run | pd.DataFrame") -> Comparison:
         smallest_uplift=smallest_uplift(found.instances),
         flips=frame(flips, {"instance_id": TEXT, "a": YES_NO, "b": YES_NO}),
     )
+
+
+def _refuse(a: Run, b: Run, *, shared_only: bool, simulated: bool) -> None:
+    from evalkit.adapters.run_results import read_summary  # noqa: PLC0415  msgspec
+    from evalkit.core.pairing import Side, refuse  # noqa: PLC0415
+
+    sides = [Side(str(run), read_summary(_folder(run))) for run in (a, b)]
+    refuse(sides, shared_only=shared_only, simulated=simulated)
 
 
 def _outcomes(side: Any) -> dict[str, bool]:

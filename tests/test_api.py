@@ -1,5 +1,6 @@
 """evalkit.api: the same tables whatever there is to tell, and what is unknown stays unknown."""
 
+import json
 import subprocess
 import sys
 
@@ -105,6 +106,19 @@ def test_runs_and_tables_of_them_compare_by_what_both_judged():
     assert (whole.instances, whole.only_a, whole.only_b, whole.uplift) == (3, 0, 1, pytest.approx(1 / 3))
     assert whole.flips.to_dict("records") == [{"instance_id": "c", "a": False, "b": True}]
     assert (part.instances, part.uplift, part.conclusion) == (2, 0, "cannot_show")
+
+
+def test_a_simulated_run_is_set_against_a_live_one_only_when_asked(home):
+    path = home / "mlruns/runs" / OTHER / "summary.json"
+    before = path.read_bytes()
+    told = json.loads(before)
+    try:
+        path.write_text(json.dumps({**told, "simulated": not told["simulated"]}))
+        with pytest.raises(ConfigError, match=r"is simulated and .* is live"):
+            api.compare("0123456789ab", OTHER)
+        assert api.compare("0123456789ab", OTHER, simulated=True).instances == 3
+    finally:
+        path.write_bytes(before)
 
 
 @pytest.mark.parametrize(

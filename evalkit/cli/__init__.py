@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from typing import NoReturn
 
 from evalkit import __version__
 from evalkit.core.errors import ConfigError, EvalkitError
@@ -77,9 +78,17 @@ def _dispatch(args: list[str]) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse, saying what is wrong in one line as all else does; its sub-commands are of this class too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises ConfigError instead of printing the usage and exiting."""
+        raise ConfigError(f"{message}. `{self.prog} --help` shows what it takes.")
+
+
 def _ordinary(name: str, args: list[str]) -> int:
     module = import_module(f"evalkit.cli.{name}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"evalkit {name}",
         description=module.__doc__,
         epilog=f"example: {module.EXAMPLE}",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from math import isfinite
 from typing import Any
 
 from evalkit.cli.compare_words import SHORT, around, p, points
@@ -264,7 +265,8 @@ def _quantity(
     if found is None:
         return {"what": what, "a": None, "b": None, "difference": "unknown"}
     one = found.difference
-    text = f"{_signed(one.value, each)} ({_signed(one.low, each)} to {_signed(one.high, each)})"
+    bounds = f"{_signed(one.low, each)} to {_signed(one.high, each)}" if isfinite(one.high - one.low) else "no bounds"
+    text = f"{_signed(one.value, each)} ({bounds})"
     return {"what": what, "a": told(found.a), "b": told(found.b), "difference": text}
 
 

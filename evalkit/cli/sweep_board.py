@@ -173,7 +173,7 @@ class SweepBoard:
             lead = "next:" if self.status == "complete" else "     "
             yield f"{lead} evalkit compare {second} {first}   (is the best better than the second?)"
             yield f"      evalkit compare --sweep {self._folder.path.name}   (all cells, and what each factor does)"
-        if self.best and not self.best.simulated:
+        if self.best and not self.best.simulated and self.best.solved_rate and self.best.solved_rate.value > 0:
             yield f"      evalkit register {self.best.key[:KEY]} --name {self._name} --alias champion"
 
 
