@@ -215,8 +215,11 @@ class SweepPlan:
     def _refuse_one_run(self) -> None:
         """A sweep's file without Hydra's word for several runs would be one run, without its params."""
         path = next(path for folder in folders("sweeps") if (path := Path(folder) / f"{self.name}.yaml").is_file())
+        text = path.read_text(encoding="utf-8")
+        if "@package" not in "".join(line for line in text.splitlines() if line.startswith("#")):
+            raise ConfigError(f"{path} is for no package, so none of it would count. First line: # @package _global_")
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
         hydra = content.get("hydra") if isinstance(content, dict) else None

@@ -118,6 +118,12 @@ def test_a_sweep_that_cannot_work_is_refused_before_anything_is_spent(home, scri
     assert (found.returncode, says in found.stderr, home.runs) == (2, True, []), found.stderr
 
 
+def test_a_sweep_for_no_package_is_told_its_first_line(home, scripted):
+    home.write("sweeps/caps.yaml", "hydra: {mode: MULTIRUN, sweeper: {params: {max_attempts: '1,2'}}}\n")
+    found = home.evalkit("sweep", "caps", *scripted)
+    assert (found.returncode, "First line: # @package _global_" in found.stderr) == (2, True), found.stderr
+
+
 @pytest.mark.slow
 def test_a_sweep_that_was_killed_goes_on_where_it_was(home):
     with serving(latency_s=0.05) as server:
