@@ -62,5 +62,5 @@ def carrying(place: Path) -> Iterator[Carried]:
     finally:
         for path in carried.codes_in.glob("*"):
             path.unlink()
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):  # none was left, or a file is in the way
             carried.codes_in.rmdir()
