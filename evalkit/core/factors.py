@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from evalkit.core.stats.epochs import EQUAL, sign_flip
-from evalkit.core.stats.pairs import conclusion_of
+from evalkit.core.stats.pairs import FEWEST_DISCORDANT, conclusion_of
 from evalkit.core.stats.rates import Interval
 from evalkit.core.stats.several import LEVEL, holm
 from evalkit.core.stats.shares import judged_clusters, mean_of_differences
@@ -91,7 +91,7 @@ def effects(
             effect=effect,
             p_value=p_value,
             p_adjusted=p,
-            conclusion=_concluded(effect, differences, p),
+            conclusion=_concluded(effect, differences, p, len(table.names)),
             instances=len(table.names) if differences is None else _count(differences),
             matched=matched,
         )
@@ -255,11 +255,13 @@ def _alike(effect: float, count: int) -> tuple[Interval, float]:
     return mean_of_differences(same, 1), sign_flip(same)
 
 
-def _concluded(effect: Interval, differences: Any, p_adjusted: float) -> str:
+def _concluded(effect: Interval, differences: Any, p_adjusted: float, instances: int) -> str:
     if differences is not None:
         favour = conclusion_of(int((differences < 0).sum()), int((differences > 0).sum()), p_adjusted)
         if favour not in ("better", "worse"):
             return favour
+    elif instances < FEWEST_DISCORDANT:  # a fit to fewer has standard errors of nothing
+        return "cannot_show"
     elif p_adjusted >= LEVEL:
         return "no_difference_shown"
     return "better" if effect.value > 0 else "worse"

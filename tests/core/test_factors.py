@@ -93,6 +93,15 @@ def test_a_fitted_level_that_changes_nothing_on_any_instance_is_neither_better_n
     assert found.conclusion == "no_difference_shown"
 
 
+def test_a_fit_to_a_few_instances_concludes_nothing():
+    chosen = [("small", "1"), ("big", "2"), ("small", "3"), ("big", "3")]
+    cells = [
+        Cell({"model": model, "attempts": attempts}, {f"i{n}": attempts == "2" for n in range(3)})
+        for model, attempts in chosen
+    ]
+    assert next(one for one in effects(cells) if one.level == "2").conclusion == "cannot_show"
+
+
 def test_a_level_that_cannot_be_told_from_another_is_left_out():
     alike = [
         Cell({"model": "a", "prompt": "x"}, {"i": True, "j": False}),
