@@ -1,4 +1,4 @@
-"""One Chromium for all tests of pages, a page that tells what goes wrong in it, and reports of real runs."""
+"""One Chromium for a file of tests of pages, a page that tells what goes wrong in it, and reports of real runs."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tests.e2e.command import Home
 NAMES = (os.environ.get("CHROMIUM", "chromium"), "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # playwright keeps an event loop running, in which no other test could have one
 def browser():
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
