@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import splitext
 from sys import intern
 
 from evalkit.adapters.git_workspace.git import GitError, local
@@ -152,7 +153,7 @@ def _listed(listed: bytes) -> Iterator[tuple[str, str]]:
         if mode not in REGULAR:
             continue
         path = name.decode("utf-8", "surrogateescape")
-        if PurePosixPath(path).suffix.lower() not in NOT_TEXT:
+        if splitext(path)[1].lower() not in NOT_TEXT:
             yield intern(path), intern(rest.partition(b" ")[2].decode())  # shared by the commits
 
 

@@ -185,14 +185,16 @@ def fingerprint(folder: Path) -> str:
 
     The kernel sets the time of a file's last change (ctime), which nobody can set back.
     """
-    total = sha256()
+    seen: list[str] = []
     waiting = [os.fspath(folder)]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
+        folder_seen = waiting.pop()
+        with os.scandir(folder_seen) as entries:
+            facts = []
+            for entry in entries:
                 stat = entry.stat(follow_symlinks=False)
-                facts = f"\0{stat.st_mode} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}\n"
-                total.update(os.fsencode(entry.path) + facts.encode())
+                facts.append(f"{entry.name}\0{stat.st_ino} {stat.st_ctime_ns}")
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
-    return total.hexdigest()
+        seen += [folder_seen, *sorted(facts)]
+    return sha256(os.fsencode("\n".join(seen))).hexdigest()
