@@ -39,7 +39,7 @@ SYSTEMS = ("acr-run-1-gpt4-0125", "moatless-gpt4o-20240617", "aider-gpt4o-claude
 # Why we judge otherwise than published, by system and instance.
 KNOWN: Mapping[tuple[str, str], str] = {}
 
-A_BLOCK = 10  # instances that either side of `speed` tests before it is the other's turn
+A_BLOCK = 25  # instances that either side of `speed` tests before it is the other's turn
 CLIMBS = 4  # at once in `speed`; their tests run two at a time, as the bare commands do
 
 Row = dict[str, Any]
