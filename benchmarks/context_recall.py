@@ -6,7 +6,8 @@ FILE holds instances in SWE-bench's format, FOLDER clones or bare mirrors of the
 An instance counts for `files` where every file that its patch changes is in the context, whole or in part; for
 `lines` where the lines that the patch replaces (for one that only adds: the line before) are all shown, for only
 then can an edit be written. `--every 3` takes every third instance of each repository. `--markdown` puts the table
-between the marks of docs/context.md.
+between the marks of docs/context.md. Ctrl-C ends it with what was measured: the order is random (seed 0), so that
+this is a random sample of the instances.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from random import Random
+from signal import SIGINT, signal
 
 from evalkit.adapters.git_workspace import GitWorkspace
 from evalkit.adapters.litellm_model.tokens import count_tokens
@@ -37,6 +40,7 @@ STRATEGIES: Mapping[str, Mapping[str, object]] = {
     "repo": {"kind": "combined"},
 }
 Hit = tuple[bool, bool]
+STOP: list[bool] = []  # Ctrl-C: the instance under way is the last
 _FILE = re.compile(r"^--- a/(.+?)\s*$", re.MULTILINE)
 MARKS = ("<!-- recall -->\n", "<!-- end of recall -->")
 
@@ -91,6 +95,8 @@ def measure(
     hits: dict[tuple[str, int], list[Hit]] = defaultdict(list)
     seconds = []
     for number, instance in enumerate(instances, 1):
+        if STOP:
+            break
         started, gold = time.monotonic(), changed(instance.gold)
         choose(Context(tokens=13_000, **STRATEGIES["repo"]), instance, RUNG, count_tokens)  # type: ignore[arg-type]
         seconds.append(time.monotonic() - started)
@@ -124,10 +130,12 @@ def main() -> None:
     parser.add_argument("--markdown")
     args = parser.parse_args()
     instances = list(read(args.instances, args.repos, args.every))
+    Random(0).shuffle(instances)
+    signal(SIGINT, lambda *_: STOP.append(True))
     hits, seconds = measure(instances, STRATEGIES)
     seconds.sort()
     said = (
-        f"{len(instances)} instances, % of them. First choice of an instance: median "
+        f"{len(seconds)} of {len(instances)} instances, % of them. First choice of an instance: median "
         f"{seconds[len(seconds) // 2]:.1f} s, 95th percentile {seconds[int(len(seconds) * 0.95)]:.1f} s.\n\n"
         f"{table(hits)}\n"
     )
