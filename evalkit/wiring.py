@@ -1,19 +1,15 @@
 """Settings become objects: which model, strategy, verifier, sandbox and tracker a run works with."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from evalkit import __version__
 from evalkit.adapters.flaky_tests import FlakyTests
 from evalkit.adapters.rubric_files import RubricFolder
 from evalkit.adapters.skill_files import read as read_skills
-from evalkit.core.digest import canonical, rubric_digest
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import shows_hidden_tests
 from evalkit.core.ladder import Rung
@@ -21,22 +17,18 @@ from evalkit.core.ports import Environments, Generator, Model, Sandbox, Strategy
 from evalkit.core.rubric import Rubric, source
 from evalkit.core.rules.grader import Judge
 from evalkit.core.sampling import sample
+from evalkit.core.scrub import Scrub
 from evalkit.core.skills import Skillset
 from evalkit.core.types import Completion, Dataset, Instance, Message, Repo
+from evalkit.identity import Identity
 from evalkit.places import Places, cache, folders, home, mlruns, rubric_folders, skill_folders
 from evalkit.run.checking import effects
-from evalkit.settings import Settings, build, fingerprinted, target
+from evalkit.settings import Settings, build, target
 
 if TYPE_CHECKING:
     from evalkit.adapters.git_workspace import GitWorkspace
     from evalkit.adapters.litellm_model import Graders
     from evalkit.run.world import RuleWorld
-
-# These change how a run goes, not what it computes, so they are no part of its fingerprint.
-INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset", "report_up_to")
-SCHEDULING = ("concurrency", "ahead", "starting_at_once", "engine_timeout_s", "lease_s")  # the same of a sandbox
-AUTO = "evalkit.run.auto_sandbox.AutoSandbox"
-BUBBLEWRAP = "evalkit.adapters.bubblewrap_sandbox.BubblewrapSandbox"
 
 
 @dataclass(frozen=True)
@@ -94,19 +86,6 @@ class Wired:
         return RecipeEnvironments(recipes=named, cache=str(cache()), places=Places())
 
     @cached_property
-    def environment_digests(self) -> dict[str, str]:
-        """Digests of the recipes that the dataset's instances name: another recipe, other verdicts."""
-        names = sorted({one.repo.environment for one in self.dataset.instances if one.repo})
-        return {name: digest for name in names if (digest := self._environment_digest(name))}
-
-    def _environment_digest(self, name: str) -> str:
-        try:
-            told = asdict(self.environments.recipe(name))
-        except ConfigError:  # it is told where it is needed: by preflight, for the sampled instances
-            return ""
-        return hashlib.sha256(canonical({**told, "description": ""}).encode()).hexdigest()
-
-    @cached_property
     def instances(self) -> tuple[Instance, ...]:
         """The sampled instances, or a phase's."""
         if self.only is not None:
@@ -157,10 +136,10 @@ class Wired:
     @cached_property
     def judging(self) -> tuple[Rubric, ...]:
         """The rubrics that this run's instances are judged by."""
-        return self._rubrics_of(self.instances)
+        return self.rubrics_of(self.instances)
 
-    def _rubrics_of(self, instances: Sequence[Instance]) -> tuple[Rubric, ...]:
-        """None where the verifier knows no rubrics."""
+    def rubrics_of(self, instances: Sequence[Instance]) -> tuple[Rubric, ...]:
+        """What these are judged by; nothing where the verifier knows no rubrics."""
         verifier = target(self.config["verifier"], "verifier")
         if not any(field.name == "rubrics" for field in fields(verifier)):
             return ()
@@ -170,10 +149,11 @@ class Wired:
     @cached_property
     def images(self) -> frozenset[str]:
         """What judging asks of a sandbox with images, by the sampled instances and by rules."""
-        return self._images_of(self.instances)
+        return self.images_of(self.instances)
 
-    def _images_of(self, instances: Sequence[Instance]) -> frozenset[str]:
-        ruled = {getattr(check, "image", "") for check in effects(self._rubrics_of(instances))}
+    def images_of(self, instances: Sequence[Instance]) -> frozenset[str]:
+        """What judging these asks of a sandbox with images."""
+        ruled = {getattr(check, "image", "") for check in effects(self.rubrics_of(instances))}
         return frozenset({self._image(one) for one in instances} | ruled) - {""}
 
     def _image(self, instance: Instance) -> str:
@@ -184,21 +164,6 @@ class Wired:
             return self.environments.recipe(instance.repo.environment).image
         except ConfigError:  # it is told where it is needed: by preflight
             return ""
-
-    @cached_property
-    def recipes(self) -> dict[str, str]:
-        """Digests of the images' recipes, by name, where the sandbox has images: another recipe, other verdicts.
-
-        Of the whole dataset: a ramp's phases are of one family, whatever each of them samples.
-        """
-        from evalkit.adapters.docker_sandbox import recipe  # noqa: PLC0415  for runs that need it only
-
-        node = self.config["sandbox"]
-        if "image" not in node and node.get("_target_") != AUTO:
-            return {}
-        names = self._images_of(self.dataset.instances) | ({str(node["image"])} if node.get("image") else set())
-        found = {name: recipe.find(name, Places()) for name in sorted(names)}
-        return {name: one.digest for name, one in found.items() if one is not None}
 
     @cached_property
     def graders(self) -> dict[str, Model]:
@@ -245,6 +210,14 @@ class Wired:
         return cast("Tracker", self._build("tracker", home=str(home())))
 
     @cached_property
+    def scrub(self) -> Scrub:
+        """What keeps out of logs and files what `tracker.scrub` names."""
+        try:
+            return Scrub(self.config["tracker"].get("scrub") or ())
+        except ValueError as error:
+            raise ConfigError(f"tracker: {error}") from error
+
+    @cached_property
     def generators(self) -> dict[str, Generator]:
         """The in-process providers by prefix; plug-ins add theirs (entry point group evalkit.generators)."""
         from evalkit.adapters.local_model import LocalGenerator  # noqa: PLC0415  each loads its own library
@@ -289,43 +262,19 @@ class Wired:
         return any(model.simulated for model in (*self.models.values(), *self.graders.values()))
 
     @cached_property
+    def identity(self) -> Identity:
+        """What the fingerprints are made of."""
+        return Identity(self)
+
+    @cached_property
     def key(self) -> str:
         """The run's fingerprint, 12 hex digits: the same for all that computes the same."""
-        sampled = fingerprinted(self.config).get("sample", {})
-        which = {"sample": sampled} if self.only is None else {"instances": self.only}
-        return _fingerprint({**self._computed, **which})
+        return self.identity.key(self.only)
 
-    @cached_property
+    @property
     def family(self) -> str:
-        """The fingerprint without the instances: runs of one family give an instance the same result."""
-        return _fingerprint(self._computed)
-
-    @cached_property
-    def _computed(self) -> dict[str, Any]:
-        config = fingerprinted(self.config)
-        computed = {name: value for name, value in config.items() if name not in (*INCIDENTAL, "sample")}
-        computed["dataset"] = self.dataset.digest
-        computed["evalkit"] = __version__.split(".", 1)[0]
-        computed["answers"] = self._recorded_answers()
-        computed["climbing"] = list(self.rungs)  # the mapping's order is the ladder, and sorted keys lose it
-        computed["rubric"] = self.shared_rubric and rubric_digest(self.shared_rubric)
-        computed["sandbox"] = self._sandbox_of_verdicts()
-        if graded := self.recorded_grades():
-            computed["graders"] = graded
-        if self.skills.skills:
-            computed["skill_texts"] = self.skills.digest(self.dataset.instances)
-        if self.recipes:
-            computed["images"] = self.recipes
-        if self.environment_digests:
-            computed["environments"] = self.environment_digests
-        return computed
-
-    def _sandbox_of_verdicts(self) -> dict[str, Any]:
-        """What of the sandbox decides a verdict: where no instance asks for an image, auto is bubblewrap."""
-        node = {key: value for key, value in self.config["sandbox"].items() if key not in SCHEDULING}
-        if node.get("_target_") != AUTO or self._images_of(self.dataset.instances):
-            return node
-        return {**{key: value for key, value in node.items() if key != "cpus"}, "_target_": BUBBLEWRAP}
+        """The fingerprint without the instances."""
+        return self.identity.family
 
     @cached_property
     def name(self) -> str:
@@ -359,21 +308,6 @@ class Wired:
         for generator in self.generators.values():
             getattr(generator, "close", lambda: None)()
 
-    def _recorded_answers(self) -> list[str]:
-        """Digests of scripted and replayed answers: other answers make another run."""
-        return [self._recorded(rung.model) for rung in self.rungs.values()]
-
-    def recorded_grades(self) -> list[str]:
-        """The same of scripted and replayed graders, of the whole dataset (see `recipes`)."""
-        judging = self._rubrics_of(self.dataset.instances)
-        models = {check.model for check in effects(judging) if isinstance(check, Judge)}
-        return [digest for model in sorted(models) if (digest := self._recorded(model))]
-
-    def _recorded(self, model: str) -> str:
-        prefix, _, name = model.partition("/")
-        digest = getattr(self.generators.get(prefix), "digest", None)
-        return str(digest(name)) if digest else ""
-
     def _build(self, group: str, **ports: object) -> Any:
         return build(self.config[group], group, ports)
 
@@ -389,11 +323,6 @@ class _Workspace:
 
     def tree(self, repo: Repo) -> AbstractAsyncContextManager[str]:
         return self.wired.workspace.tree(repo)
-
-
-def _fingerprint(computed: Mapping[str, Any]) -> str:
-    text = json.dumps(computed, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plugins() -> dict[str, Generator]:

@@ -23,6 +23,7 @@ from evalkit.adapters.mlflow_publish import stride
 from evalkit.adapters.mlflow_store import ENVIRONMENT, local_uri
 from evalkit.core.errors import TrackerError
 from evalkit.core.ports import RunRecord
+from evalkit.core.scrub import Scrub
 from evalkit.core.summary import InstanceRow, Summary, row
 from evalkit.core.types import Solution, Status
 
@@ -36,7 +37,9 @@ PARTING_S = 1.0  # to mark a run that broke off; a worker that takes longer ends
 class MlflowTracker:
     """`uri` null is sqlite under EVALKIT_HOME; `traces` (all, failed, none), at most so many, are climbs shown.
 
-    Where a run has more climbs than that, `all` shows those that were not solved.
+    Where a run has more climbs than that, `all` shows those that were not solved. `scrub` are regular expressions or
+    names of known patterns (docs/security.md): what they find in prompts and answers is neither logged nor written to
+    the run's files, its journal apart.
     """
 
     home: str
@@ -44,6 +47,7 @@ class MlflowTracker:
     experiment: str = "evalkit"
     traces: str = "all"
     traces_at_most: int = 100
+    scrub: list[str] = field(default_factory=list)
     _worker: "_Worker | None" = field(default=None, init=False, repr=False)
     _run: RunRecord | None = field(default=None, init=False, repr=False)
 
@@ -57,6 +61,7 @@ class MlflowTracker:
             raise ValueError(f"uri is {self.uri!r}; it must be null, sqlite:///PATH, or http://HOST:PORT")
         if not self.experiment:
             raise ValueError("experiment is empty; it must be a name")
+        self._scrubbing = Scrub(self.scrub)
 
     @property
     def store(self) -> str:
@@ -86,7 +91,7 @@ class MlflowTracker:
         """Note a climb's end; the points travel once a second. Must be called from one thread."""
         if self._run is None:
             return
-        light = row(solution)
+        light = self._scrubbing.row(row(solution))
         self._climbs += 1
         step(self._totals, str(light.status), light.attempts, light.cost_usd)
         if self._climbs % self._stride == 0 or self._climbs == self._run.climbs:

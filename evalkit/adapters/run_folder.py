@@ -14,6 +14,7 @@ import msgspec
 from evalkit.core.edits import Tree
 from evalkit.core.errors import StorageError
 from evalkit.core.ports import RunRecord
+from evalkit.core.scrub import Scrub
 from evalkit.core.summary import Summary, row
 from evalkit.core.traits import Traits
 from evalkit.core.types import Attempt, Solution
@@ -27,10 +28,12 @@ class RunFolder:
 
     Everything but the journal can be made again from the journal, so these files are not synced. Climbs are written
     by a thread, since making files can take milliseconds that the event loop has not; `finish` waits for it.
+    Prompts and answers are written as `scrub` leaves them: what is logged and reported is made of these files.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, scrub: Scrub | None = None) -> None:
         self.path = path
+        self._scrub = scrub or Scrub()
         self._writer = ThreadPoolExecutor(1, "run-folder")
         self._writing: deque[Future[None]] = deque()
 
@@ -68,15 +71,18 @@ class RunFolder:
         if solution.epoch > 1:
             folder += f"/epoch_{solution.epoch}"
         for attempt in solution.attempts:
-            self._write(f"{folder}/attempt_{attempt.number}.txt", attempt.completion.text)
-            self._write(f"{folder}/attempt_{attempt.number}.json", _pretty(_attempt(solution, attempt)))
-        self._write(f"{folder}/summary.json", _pretty(_climb(solution)))
+            self._write(f"{folder}/attempt_{attempt.number}.txt", self._scrub.text(attempt.completion.text))
+            self._write(f"{folder}/attempt_{attempt.number}.json", _pretty(self._kept(_attempt(solution, attempt))))
+        self._write(f"{folder}/summary.json", _pretty(self._kept(_climb(solution))))
+
+    def _kept(self, told: dict[str, Any]) -> Any:
+        return self._scrub.within(msgspec.to_builtins(told)) if self._scrub else told
 
     def finish(self, summary: Summary) -> None:
         """Write summary.json, whole or not at all, after all climbs. Raises StorageError, also a climb's."""
         errors = [error for one in self._writing if (error := one.exception())]
         self._writing.clear()
-        self._write("summary.json.new", _pretty(summary))
+        self._write("summary.json.new", _pretty(self._scrub.summary(summary)))
         os.replace(self.path / "summary.json.new", self.path / "summary.json")  # noqa: PTH105  both are fine
         if errors:
             raise errors[0]

@@ -64,7 +64,7 @@ class Session:
         self._overrides = overrides
         self._tags = tags
         self._since = since
-        self._folder = RunFolder(wired.folder)
+        self._folder = RunFolder(wired.folder, wired.scrub)
         self.where = _short(wired)
         self.news = "nothing to do. Change the config, or delete the folder."
 
@@ -137,7 +137,7 @@ class Session:
         wired = self._wired
         if not wired.settings.preflight:
             return {}
-        cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired), wired.environment_digests)
+        cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired), wired.identity.environments)
         ledger = Ledger(wired.verifier)
         fit = [instance for instance in wired.instances if instance.id not in unfit]
         unknown = sum(not cache.healthy(instance) for instance in fit)
@@ -176,7 +176,7 @@ class Session:
                 wall = earlier.wall_seconds if earlier else 0.0
                 facts = self._facts(record)
                 summary = evaluation.summary(facts, since=self._since, earlier_seconds=wall, cut_short=cut_short)
-                summary = replace(summary, triage=triaging.found)
+                summary = wired.scrub.summary(replace(summary, triage=triaging.found))
                 if wired.judging:  # else no rule was held against anything
                     summary = replace(summary, suspects=watch.suspects, untested=watch.untested)
                 self._folder.finish(summary)
@@ -243,8 +243,8 @@ def judged_by(wired: Wired) -> str:
     judging = [wired.config["verifier"], wired.config["sandbox"], wired.shared_rubric and str(wired.shared_rubric)]
     fallback = getattr(wired.sandbox, "fallback", "")  # health in bubblewrap proves nothing of the image
     judging += [
-        *wired.recorded_grades(),
-        *([wired.recipes] if wired.recipes else []),
+        *wired.identity.grades,
+        *([wired.identity.images] if wired.identity.images else []),
         *([fallback] if fallback else []),
     ]
     return json.dumps([judging, __version__])

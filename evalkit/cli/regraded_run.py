@@ -36,7 +36,7 @@ def log(source: SourceRun, wired: Wired, climbs: Sequence[Climbed], overrides: S
     Climbs that would have gone on count as unsolved here, and are counted in the tag `evalkit.regraded.open`.
     """
     record = _record(source, wired, climbs)
-    folder = RunFolder(mlruns() / "runs" / record.key)
+    folder = RunFolder(mlruns() / "runs" / record.key, wired.scrub)
     lock = {
         "evalkit": __version__,
         "source": source.record.key,
@@ -58,7 +58,7 @@ def log(source: SourceRun, wired: Wired, climbs: Sequence[Climbed], overrides: S
             tally.spend(attempt.completion)
             for grading in attempt.verdict.gradings:
                 tally.spend(grading)
-    summary = _summary(source, wired, record, tally)
+    summary = wired.scrub.summary(_summary(source, wired, record, tally))
     folder.finish(summary)
     at_end(Path(folder.path), summary, wired.settings.report_up_to)
     late = tracker.finish(summary)
@@ -104,7 +104,7 @@ def _key(source: SourceRun, wired: Wired) -> str:
         wired.config["verifier"],
         {key: value for key, value in wired.config["sandbox"].items() if key != "concurrency"},
         wired.dataset.digest,
-        wired.recipes,
+        wired.identity.images,
         rubric_digest(shared) if shared else None,
         __version__.split(".", 1)[0],
     ]
