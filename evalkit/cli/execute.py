@@ -22,6 +22,7 @@ from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.collector import seldom
 from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
+from evalkit.cli.interrupting import gently
 from evalkit.cli.progress import progress
 from evalkit.cli.report import at_end
 from evalkit.cli.same_sandbox import refuse_another_sandbox
@@ -164,9 +165,11 @@ class Session:
             evaluation = Evaluation(plan, climb, [self._folder, tracker, bar, watch, triaging])
             cut_short = ""
             try:
-                with seldom():
+                with seldom(), gently(evaluation.stop):
                     await evaluation.run()
-            except asyncio.CancelledError:
+                if evaluation.is_stopped:
+                    raise KeyboardInterrupt  # noqa: TRY301  ends as Ctrl-C at once does
+            except (asyncio.CancelledError, KeyboardInterrupt):
                 cut_short = "interrupted; the same command continues"
                 raise
             except Exception as error:

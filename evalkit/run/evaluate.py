@@ -16,6 +16,7 @@ from evalkit.run.given_up import GivenUp
 from evalkit.run.ledger import paid_for_health
 from evalkit.run.records import Metered, NotRecorded, OnlyRecorded, Searchable
 from evalkit.run.solve import solve
+from evalkit.run.stopping import Stop, Stopped
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Evaluation:
         self._tally = Tally(climb.ladder)
         self._journal = climb.journal
         self._given_up = GivenUp(climb.ladder, climb.journal)
-        self._climb = replace(climb, models=self._given_up.guarded(climb.models))
+        self._stop = Stop()
+        self._climb = replace(climb, models=self._stop.guarded(self._given_up.guarded(climb.models)))
         self._observers = observers
         self._todo = self._climbs()
         self._alarm = _Alarm(plan.identical_errors)
@@ -67,6 +69,15 @@ class Evaluation:
             raise _first(group) from None
         finally:
             await self._recall()
+
+    def stop(self) -> None:
+        """Begin nothing any more: calls under way end and are recorded, then `run` returns."""
+        self._stop.asked = True
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was told to stop before all had ended."""
+        return self._stop.asked and len(self._ended) < len(self._plan.instances) * self._plan.epochs
 
     async def _recall(self) -> None:
         """Add what the journal holds of climbs that this session did not come to; asks nobody anything."""
@@ -101,9 +112,12 @@ class Evaluation:
     async def _work(self) -> None:
         """One worker: takes the next climb until there is none. All run on one thread, hence no lock."""
         for instance, epoch in self._todo:
-            if self._alarm.rang:
+            if self._alarm.rang or self._stop.asked:
                 return
-            solution = await self._solve(instance, epoch, self._climb)
+            try:
+                solution = await self._solve(instance, epoch, self._climb)
+            except Stopped:  # what it had recorded is added by _recall
+                return
             self._ended.add((instance.id, epoch))
             self._alarm.hear(solution)
             self._tally.add(solution)

@@ -95,6 +95,7 @@ class Cell:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C lets what is under way end
         )
         for handle in self._theirs:
             os.close(handle)
