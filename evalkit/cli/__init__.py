@@ -13,6 +13,7 @@ from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.places import refuse_missing_home
 
 COMMANDS = {
+    "init": "start a project folder: tasks, ladder, rules, sweep, README",
     "run": "instances climb the ladder; the same command again resumes",
     "sweep": "every cell of sweeps/NAME.yaml as a run of its own",
     "ramp": "phases of growing samples, each behind its gate",
@@ -38,7 +39,7 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (the README lists them)."""
-    args = list(sys.argv[1:] if argv is None else argv)
+    args = _long_form(sys.argv[1:] if argv is None else argv)
     # Both are read when the libraries are imported; see docs/decisions/0004-quiet-libraries.md.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -53,6 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `evalkit runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _long_form(args: Sequence[str]) -> list[str]:
+    """`--json` is short for `--format json` in every command that has it."""
+    return [word for one in args for word in (("--format", "json") if one == "--json" else (one,))]
 
 
 def fail(message: str, code: int) -> int:
