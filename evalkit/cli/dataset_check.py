@@ -66,7 +66,7 @@ async def _examined(
 
     await asyncio.to_thread(wired.find_repositories, instances)
     found: dict[str, Health | None] = dict(await _unready(wired, instances))
-    cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired), wired.environment_digests)
+    cache = HealthCache(mlruns() / "healthy.txt", judged_by(wired), wired.identity.environments)
     if args.repeat == 1 and not args.again:
         found |= {one.id: None for one in instances if one.repo and one.id not in found and cache.healthy(one)}
     lines = HealthLines(len(instances) - len(found))

@@ -20,9 +20,10 @@ from evalkit.cli.overrides import for_hydra
 from evalkit.core.digest import canonical
 from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.core.sweep import MEASURES, factor
+from evalkit.identity import INCIDENTAL
 from evalkit.places import folders
 from evalkit.settings import read
-from evalkit.wiring import INCIDENTAL, Wired
+from evalkit.wiring import Wired
 
 SETTINGS = ("fail_fast", "objectives")  # of the key `sweep` in a sweep's file
 MODES = {"-m", "--multirun", "hydra.mode=MULTIRUN"}
