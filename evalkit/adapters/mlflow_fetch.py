@@ -8,14 +8,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from evalkit.adapters.mlflow_publish import DONE
-from evalkit.adapters.mlflow_store import failed, local_path, open_store, sqlite_file
+from evalkit.adapters.mlflow_store import Store, failed, local_path, sqlite_file
 from evalkit.core.errors import ConfigError, EvalkitError, TrackerError
 from evalkit.core.ports import RunRecord
 
@@ -45,15 +44,8 @@ class Found:
 
 
 @dataclass(frozen=True)
-class RemoteRuns:
+class RemoteRuns(Store):
     """The runs of a tracking store. Every method raises TrackerError where the store does not answer."""
-
-    uri: str
-    home: str
-
-    @cached_property
-    def _client(self) -> Any:
-        return open_store(self.uri, self.home)
 
     def find(self, name: str) -> list[Found]:
         """The runs that `name` may mean, the newest first: all of that name, else those whose id or key begin so."""

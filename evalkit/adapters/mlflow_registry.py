@@ -5,12 +5,11 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from evalkit.adapters.mlflow_fetch import asking, version_of
-from evalkit.adapters.mlflow_store import open_store
+from evalkit.adapters.mlflow_store import Store
 from evalkit.core.errors import ConfigError
 from evalkit.core.promotion import Candidate
 
@@ -46,15 +45,8 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Registry:
+class Registry(Store):
     """A store's registry. Every method raises TrackerError where the store does not answer."""
-
-    uri: str
-    home: str
-
-    @cached_property
-    def _client(self) -> Any:
-        return open_store(self.uri, self.home)
 
     def version(self, name: str) -> Version:
         """What models:/NAME@ALIAS or models:/NAME/VERSION means. Raises ConfigError with what there is."""

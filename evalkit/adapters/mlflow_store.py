@@ -6,6 +6,8 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,18 @@ def open_store(uri: str, home: str) -> Any:
         raise TrackerError(
             f"{uri}: {error.strerror or error}. Make the folder writable, or set tracker.uri."
         ) from error
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store that is opened, which takes seconds, when it is first asked; `uri` and `home` as in open_store."""
+
+    uri: str
+    home: str
+
+    @cached_property
+    def _client(self) -> Any:
+        return open_store(self.uri, self.home)
 
 
 def load(uri: str) -> None:

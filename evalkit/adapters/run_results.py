@@ -8,19 +8,9 @@ import msgspec
 
 from evalkit.core.errors import ConfigError
 from evalkit.core.phase import PhaseResults
-from evalkit.core.results import AttemptRow
+from evalkit.core.results import AttemptRow, Seconds, Tokens
 from evalkit.core.summary import InstanceRow, Summary
 from evalkit.core.traits import Traits
-
-
-class _Tokens(msgspec.Struct):
-    prompt: int | None = None
-    completion: int | None = None
-
-
-class _Seconds(msgspec.Struct):
-    model: float = 0.0
-    verifier: float = 0.0
 
 
 class _Prompt(msgspec.Struct):
@@ -40,8 +30,8 @@ class _Attempt(msgspec.Struct):
     skipped: bool = False
     failure: str | None = None
     cost_usd: float | None = None
-    tokens: _Tokens = msgspec.field(default_factory=_Tokens)
-    seconds: _Seconds = msgspec.field(default_factory=_Seconds)
+    tokens: Tokens = Tokens()
+    seconds: Seconds = Seconds()
     prompt: _Prompt = msgspec.field(default_factory=_Prompt)
 
 

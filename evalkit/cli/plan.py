@@ -12,7 +12,7 @@ from evalkit.cli.plan_lines import print_plan, to_json
 from evalkit.cli.recordings import TELLS
 from evalkit.core.errors import ConfigError, DatasetError
 from evalkit.core.ladder import Price, Rung, Step
-from evalkit.core.plan import Forecast, Sizes, forecast
+from evalkit.core.plan import Forecast, Sizes, Work, forecast
 from evalkit.core.power import sample_for, smallest_uplift
 from evalkit.core.summary import Summary
 from evalkit.core.types import Instance
@@ -206,17 +206,16 @@ class Cell:
     @cached_property
     def forecast(self) -> Forecast:
         """What is left of it."""
-        return forecast(
+        work = Work(
             self.settings.ladder,
             self.settings.max_attempts,
             max(0, self.climbs - self.done),
             sizes=self.sizes,
             told=self.told,
             prices=self.prices,
-            past={name: one.past for name, one in self.earlier.items()},
             concurrency=self.wired.concurrency,
-            seed=self.settings.seed,
         )
+        return forecast(work, {name: one.past for name, one in self.earlier.items()}, self.settings.seed)
 
     @cached_property
     def smallest_uplift(self) -> float:

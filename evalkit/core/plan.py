@@ -77,36 +77,43 @@ def most_calls(ladder: Ladder, max_attempts: int, *, told: bool) -> int:
     return min(max_attempts, sum(effective_attempts(rung, told=told) for rung in ladder.rungs.values()))
 
 
-def forecast(
-    ladder: Ladder,
-    max_attempts: int,
-    climbs: int,
-    *,
-    sizes: Sizes,
-    told: bool,
-    prices: Mapping[str, Price | None],
-    past: Mapping[str, Past],
-    concurrency: int,
-    seed: int = 0,
-) -> Forecast:
-    """What `climbs` climbs take. Expectations are None where no rung has earlier attempts.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """So many climbs of a ladder. `told`: prompts tell of earlier attempts; prices are by rung, None where unknown."""
+
+    ladder: Ladder
+    max_attempts: int
+    climbs: int
+    sizes: Sizes
+    told: bool
+    prices: Mapping[str, Price | None]
+    concurrency: int = 1
+
+    def attempts(self, name: str) -> int:
+        """How often a climb can ask a rung."""
+        return effective_attempts(self.ladder.rungs[name], told=self.told)
+
+
+def forecast(work: Work, past: Mapping[str, Past], seed: int = 0) -> Forecast:
+    """What it takes. Expectations are None where no rung has earlier attempts.
 
     A rung without any among others that have counts as one that never solves and always answers at full length; how
     long it takes is unknown, and so the expected time.
     """
-    dearest = _dearest(ladder, max_attempts, told=told, sizes=sizes, prices=prices)
-    at_once = max(1, min(concurrency, climbs))
-    most = climbs * most_calls(ladder, max_attempts, told=told)
-    slowest = max((rung.timeout_s for rung in ladder.rungs.values()), default=0.0)
-    found = _simulated(ladder, max_attempts, climbs, sizes=sizes, told=told, prices=prices, past=past, seed=seed)
-    asked = sum(sizes.first) * climbs / len(sizes.first)
-    timed = found is not None and all(past[name].rows for name in ladder.rungs)
+    climbs, rungs = work.climbs, work.ladder.rungs
+    dearest = _dearest(work)
+    at_once = max(1, min(work.concurrency, climbs))
+    most = climbs * most_calls(work.ladder, work.max_attempts, told=work.told)
+    slowest = max((rung.timeout_s for rung in rungs.values()), default=0.0)
+    found = _simulated(work, past, seed)
+    asked = sum(work.sizes.first) * climbs / len(work.sizes.first)
+    timed = found is not None and all(past[name].rows for name in rungs)
     return Forecast(
         climbs,
         calls=_range(found, "calls", climbs, most),
         tokens_prompt=_range(found, "prompt", asked, climbs * dearest["prompt"]),
         tokens_completion=_range(found, "completion", 0, climbs * dearest["completion"]),
-        cost_usd=_costs(found, prices, None if dearest["cost"] is None else climbs * dearest["cost"]),
+        cost_usd=_costs(found, work.prices, None if dearest["cost"] is None else climbs * dearest["cost"]),
         seconds=_range(
             {"seconds": found["seconds"] / at_once} if found and timed else None,
             "seconds",
@@ -144,11 +151,9 @@ def _added(one: R, other: R) -> R:
     return replace(one, **parts)
 
 
-def _dearest(
-    ladder: Ladder, max_attempts: int, *, told: bool, sizes: Sizes, prices: Mapping[str, Price | None]
-) -> dict[str, Any]:
+def _dearest(work: Work) -> dict[str, Any]:
     """The most that a climb can take of tokens and money, by whichever attempts the cap leaves: the prompts' mean."""
-    each = [_dearest_of(ladder, max_attempts, first, sizes.retold, told=told, prices=prices) for first in sizes.first]
+    each = [_dearest_of(work, first) for first in work.sizes.first]
     sums: dict[str, Any] = {}
     for what in ("prompt", "completion", "cost"):
         found = [one[what] for one in each]
@@ -156,22 +161,22 @@ def _dearest(
     return sums
 
 
-def _dearest_of(
-    ladder: Ladder, max_attempts: int, first: int, retold: int, *, told: bool, prices: Mapping[str, Price | None]
-) -> dict[str, Any]:
+def _dearest_of(work: Work, first: int) -> dict[str, Any]:
+    """The same of a climb whose first prompt has so many tokens."""
+    longest = first + work.sizes.retold
     prompts: list[float] = []
     completions: list[float] = []
     costs: list[float | None] = []
-    for name, rung in ladder.rungs.items():
-        room = first + retold if rung.context_tokens is None else max(1, rung.context_tokens - rung.max_tokens)
-        prompt, times = min(first + retold, room), effective_attempts(rung, told=told)
+    for name, rung in work.ladder.rungs.items():
+        room = longest if rung.context_tokens is None else max(1, rung.context_tokens - rung.max_tokens)
+        prompt, times = min(longest, room), work.attempts(name)
         prompts += [prompt] * times
         completions += [rung.max_tokens] * times
-        costs += [_price(prices[name], prompt, rung.max_tokens)] * times
+        costs += [_price(work.prices[name], prompt, rung.max_tokens)] * times
     return {
-        "prompt": _largest(prompts, max_attempts),
-        "completion": _largest(completions, max_attempts),
-        "cost": None if None in costs else _largest([one for one in costs if one is not None], max_attempts),
+        "prompt": _largest(prompts, work.max_attempts),
+        "completion": _largest(completions, work.max_attempts),
+        "cost": None if None in costs else _largest([one for one in costs if one is not None], work.max_attempts),
     }
 
 
@@ -211,48 +216,33 @@ def _rate(found: Mapping[str, Any] | None, climbs: int) -> Interval | None:
     return Interval(float(found["solved"].mean()) / climbs, low, high)
 
 
-def _simulated(
-    ladder: Ladder,
-    max_attempts: int,
-    climbs: int,
-    *,
-    sizes: Sizes,
-    told: bool,
-    prices: Mapping[str, Price | None],
-    past: Mapping[str, Past],
-    seed: int,
-) -> dict[str, Any] | None:
+def _simulated(work: Work, past: Mapping[str, Past], seed: int) -> dict[str, Any] | None:
     """Sums of simulated runs, by what is summed.
 
     Each run draws earlier attempts anew with repetition (a bootstrap), and each of its climbs draws from those, so
     that few earlier attempts make a wide range.
     """
-    if not any(past[name].rows for name in ladder.rungs):
+    if not any(past[name].rows for name in work.ladder.rungs):
         return None
     import numpy as np  # noqa: PLC0415  planning alone needs it
 
     random = np.random.default_rng(seed)
-    pools = {
-        name: _pools(ladder, name, past[name], sizes, price=prices[name], attempts=effective_attempts(rung, told=told))
-        for name, rung in ladder.rungs.items()
-    }
-    sums = [_run(ladder, max_attempts, climbs, pools=pools, random=random) for _ in range(RUNS)]
+    pools = {name: _pools(work, name, past[name]) for name in work.ladder.rungs}
+    sums = [_run(work, pools, random) for _ in range(RUNS)]
     return {name: np.array([one[name] for one in sums]) for name in sums[0]}
 
 
-def _run(
-    ladder: Ladder, max_attempts: int, climbs: int, *, pools: Mapping[str, list[Any]], random: Any
-) -> dict[str, float]:
+def _run(work: Work, pools: Mapping[str, list[Any]], random: Any) -> dict[str, float]:
     import numpy as np  # noqa: PLC0415  as above
 
-    alive, made = np.ones(climbs, bool), np.zeros(climbs, int)
+    alive, made = np.ones(work.climbs, bool), np.zeros(work.climbs, int)
     sums = dict.fromkeys(("calls", "solved", "prompt", "completion", "cost", "seconds"), 0.0)
-    for name in ladder.rungs:
+    for name in work.ladder.rungs:
         here, fresh = alive.copy(), {}
         for pool in pools[name]:
             if id(pool) not in fresh:  # attempts after the first share theirs
                 fresh[id(pool)] = pool[random.integers(len(pool), size=len(pool))]
-            asked = here & alive & (made < max_attempts)
+            asked = here & alive & (made < work.max_attempts)
             drawn = fresh[id(pool)][random.integers(len(pool), size=int(asked.sum()))]
             at = np.flatnonzero(asked)
             made[at] += 1
@@ -265,27 +255,26 @@ def _run(
     return sums
 
 
-def _pools(ladder: Ladder, name: str, past: Past, sizes: Sizes, *, price: Price | None, attempts: int) -> list[Any]:
+def _pools(work: Work, name: str, past: Past) -> list[Any]:
     """For each attempt on a rung what to draw from: columns prompt, completion, cost, seconds, solved, stay, stop."""
     import numpy as np  # noqa: PLC0415  as above
 
-    rung = ladder.rungs[name]
+    attempts = work.attempts(name)
     if not past.rows:
-        cost = _price(price, sizes.mean + sizes.retold, rung.max_tokens) or 0.0
-        never = np.array([[sizes.mean + sizes.retold, rung.max_tokens, cost, 0.0, 0, 1, 0]])
+        prompt, completion = work.sizes.mean + work.sizes.retold, work.ladder.rungs[name].max_tokens
+        cost = _price(work.prices[name], prompt, completion) or 0.0
+        never = np.array([[prompt, completion, cost, 0.0, 0, 1, 0]])
         return [never] * attempts
     first = [row for row in past.rows if row.on_rung == 1] or list(past.rows)
     later = [row for row in past.rows if row.on_rung > 1] or first
-    early, late = (
-        np.array([_drawn(ladder, name, row, past, sizes=sizes, price=price) for row in rows]) for rows in (first, later)
-    )
+    early, late = (np.array([_drawn(work, name, row, alike=past.alike) for row in rows]) for rows in (first, later))
     return [early, *[late] * (attempts - 1)]
 
 
-def _drawn(ladder: Ladder, name: str, row: AttemptRow, past: Past, *, sizes: Sizes, price: Price | None) -> list[float]:
-    prompt = row.tokens_prompt if past.alike and row.tokens_prompt is not None else sizes.mean
-    completion = ladder.rungs[name].max_tokens if row.tokens_completion is None else row.tokens_completion
-    cost = _price(price, prompt, completion)
-    after = then(ladder, name, None if row.failure is None else Failure(row.failure))
+def _drawn(work: Work, name: str, row: AttemptRow, *, alike: bool) -> list[float]:
+    prompt = row.tokens_prompt if alike and row.tokens_prompt is not None else work.sizes.mean
+    completion = work.ladder.rungs[name].max_tokens if row.tokens_completion is None else row.tokens_completion
+    cost = _price(work.prices[name], prompt, completion)
+    after = then(work.ladder, name, None if row.failure is None else Failure(row.failure))
     stay, stop = after is Then.RETRY, after is Then.STOP
     return [prompt, completion, cost or 0.0, row.seconds, row.accepted, stay, stop and not row.accepted]

@@ -4,6 +4,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of an attempt, as its file tells them; None is unknown, never zero."""
+
+    prompt: int | None = None
+    completion: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Of an attempt, as its file tells them: of its last request, and of judging."""
+
+    model: float = 0.0
+    verifier: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRow:
     """One attempt. `number` counts over the climb from 1, `on_rung` on its rung; None is unknown, never zero.
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.core.ladder import Ladder, Price, Rung
-from evalkit.core.plan import Past, Sizes, forecast, most_calls, total
+from evalkit.core.plan import Past, Sizes, Work, forecast, most_calls, total
 from evalkit.core.results import AttemptRow
 
 SIZES = Sizes((100, 300), retold=50)
@@ -22,9 +22,8 @@ def row(number=1, *, accepted=False, failure="test_failure", tokens=(100, 10), s
 def plan(ladder, *, climbs=10, cap=10, told=True, past=None, prices=None, concurrency=2):
     past = {name: Past() for name in ladder.rungs} | (past or {})
     prices = {name: Price(1, 2) for name in ladder.rungs} | (prices or {})
-    return forecast(
-        ladder, cap, climbs, sizes=SIZES, told=told, prices=prices, past=past, concurrency=concurrency, seed=1
-    )
+    work = Work(ladder, cap, climbs, sizes=SIZES, told=told, prices=prices, concurrency=concurrency)
+    return forecast(work, past, seed=1)
 
 
 def rungs(**more):

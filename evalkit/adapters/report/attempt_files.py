@@ -7,20 +7,7 @@ from typing import Any
 import msgspec
 
 from evalkit.core.errors import ConfigError
-
-
-class Tokens(msgspec.Struct):
-    """None is unknown."""
-
-    prompt: int | None = None
-    completion: int | None = None
-
-
-class Seconds(msgspec.Struct):
-    """Of the last request, and of judging."""
-
-    model: float = 0.0
-    verifier: float = 0.0
+from evalkit.core.results import Seconds, Tokens
 
 
 class Message(msgspec.Struct):
@@ -97,8 +84,8 @@ class AttemptFile(msgspec.Struct):
     candidate: str = ""
     edited: list[str] = []
     findings: list[Finding] = []
-    tokens: Tokens = msgspec.field(default_factory=Tokens)
-    seconds: Seconds = msgspec.field(default_factory=Seconds)
+    tokens: Tokens = Tokens()
+    seconds: Seconds = Seconds()
     prompt: Prompt = msgspec.field(default_factory=Prompt)
     verdict: Verdict = msgspec.field(default_factory=Verdict)
     completion: str = ""  # of the text file
