@@ -20,7 +20,7 @@ import msgspec
 
 from evalkit.adapters.mlflow_facts import finite, step
 from evalkit.adapters.mlflow_publish import stride
-from evalkit.adapters.mlflow_store import ENVIRONMENT, local_uri
+from evalkit.adapters.mlflow_store import ENVIRONMENT, SQLITE, local_uri
 from evalkit.core.errors import TrackerError
 from evalkit.core.ports import RunRecord
 from evalkit.core.scrub import Scrub
@@ -124,7 +124,10 @@ class MlflowTracker:
         worker.send("check")
         why = worker.wait("check")
         if why:
-            raise TrackerError(f"{why}. Start the tracking server, or correct tracker.uri; tracker=none does without.")
+            mend = (
+                "Correct tracker.uri" if self.store.startswith(SQLITE) else "Start the server, or correct tracker.uri"
+            )
+            raise TrackerError(f"{why}. {mend}; tracker=none does without.")
 
     def close(self) -> None:
         """Let the worker go; a run that was started and not finished is marked as killed."""
@@ -201,7 +204,7 @@ class _Worker:
             if writable:
                 self._write()
             if not readable and not writable:
-                self._gone = f"no answer for {PATIENCE_S:.0f} s"
+                self._gone = f"no answer for {PATIENCE_S:.0f} s: it is away, or this machine is too busy"
                 self._process.kill()
             for answer in self._answers() if readable else []:
                 if answer.get("what") == what:

@@ -103,6 +103,7 @@ class Worker:
     def _opened(self) -> Any:
         if self._client is None:
             self._client = open_store(self._uri, self._home)
+            self._say(alive=True)  # making a new store's tables takes as long as loading MLflow
         return self._client
 
     def _send(self) -> None:
@@ -139,6 +140,7 @@ def main() -> None:
         if what == "open":
             worker = Worker(say, **message)
             load(message["uri"])  # while there is nothing to do yet
+            say(alive=True)
             continue
         why = _why_not(partial(getattr(worker, what), **message))
         if what in ANSWERED:
