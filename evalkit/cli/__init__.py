@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "instances climb the ladder; the same command again resumes",
     "sweep": "every cell of sweeps/NAME.yaml as a run of its own",
     "ramp": "phases of growing samples, each behind its gate",
+    "watch": "a run while it goes, in a second terminal: rungs, rates, limits, cost, time left",
     "runs": "the runs in the tracking store",
     "compare": "runs paired on their instances, or a sweep: is the difference real?",
     "report": "a run as one HTML file, or two beside each other, with every climb",
