@@ -40,7 +40,10 @@ class Found:
         return {
             "runs": compare_json.runs(self.sides),
             "baseline": self.sides[0].summary.key,
-            "comparisons": [compare_json.comparison(one, self.files) for one in self.comparisons],
+            "comparisons": [
+                compare_json.comparison(one, self.files, shared_only=self._allowed["shared_only"])
+                for one in self.comparisons
+            ],
             "ranking": compare_json.ranking(self.places),
             **({"sweep": self._sweep.key, **compare_json.levers(self.levers)} if self._sweep and self.levers else {}),
             **self._allowed,

@@ -12,6 +12,7 @@ from evalkit.core.levers import Levers
 from evalkit.core.pairing import Side
 from evalkit.core.stats import Compared, Place
 
+SHARED = "climbs that both judged"
 Files = Callable[[Comparison, Flip], tuple[str, str]]
 
 
@@ -35,10 +36,12 @@ def runs(sides: Sequence[Side]) -> list[dict[str, Any]]:
     ]
 
 
-def comparison(one: Comparison, files: Files) -> dict[str, Any]:
-    """One run against the baseline. A number without bound is null."""
+def comparison(one: Comparison, files: Files, *, shared_only: bool = False) -> dict[str, Any]:
+    """One run against the baseline. A number without bound is null.
+
+    `shared_only`: the runs' instances may differ, so that what whole runs cost says nothing.
+    """
     a, b, found = one.a.summary, one.b.summary, one.found
-    difference = None if a.cost_usd is None or b.cost_usd is None else b.cost_usd - a.cost_usd
     told = {
         "a": a.key,
         "b": b.key,
@@ -58,7 +61,7 @@ def comparison(one: Comparison, files: Files) -> dict[str, Any]:
         "smallest_uplift": one.smallest,
         "sample_for_uplift": found.sample,
         "clustered": _clustered(one.clustered),
-        "cost_usd": {"a": a.cost_usd, "b": b.cost_usd, "difference": difference, "mean": _mean(one.cost_usd)},
+        "cost_usd": {**_totals(one, shared_only=shared_only), "mean": _mean(one.cost_usd)},
         "attempts": _mean(one.attempts),
         "seconds": _mean(one.seconds),
         "cost_usd_per_solved": asdict(one.per_solved),
@@ -109,8 +112,15 @@ def _clustered(found: Compared | None) -> dict[str, Any] | None:
     }
 
 
+def _totals(one: Comparison, *, shared_only: bool) -> dict[str, Any]:
+    """What both spent, and `over` what."""
+    a, b = one.spent if shared_only else (one.a.summary.cost_usd, one.b.summary.cost_usd)
+    difference = None if a is None or b is None else b - a
+    return {"a": a, "b": b, "difference": difference, "over": SHARED if shared_only else "whole runs"}
+
+
 def _mean(found: Difference | None) -> dict[str, Any] | None:
-    return None if found is None else asdict(found)
+    return None if found is None else {**asdict(found), "over": SHARED}
 
 
 def _flip(one: Comparison, flip: Flip, files: Files) -> dict[str, Any]:

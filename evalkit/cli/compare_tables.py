@@ -46,9 +46,9 @@ def overview(one: Comparison) -> Table:
     ]
     rows += [row for row in (_per_solved(one),) if row]
     rows += [
-        {"what": f"{name}{k.k}", "a": percent(a), "b": percent(b), "difference": ""}
+        {"what": f"{name}{k.k}", "a": percent(a), "b": percent(b), "difference": f"{around(difference)} points"}
         for k in one.passes[1:]
-        for name, a, b in (("pass@", k.at_a, k.at_b), ("pass^", k.hat_a, k.hat_b))
+        for name, a, b, difference in (("pass@", k.at_a, k.at_b, k.at), ("pass^", k.hat_a, k.hat_b, k.hat))
     ]
     columns = {"what": "an instance", "a": "A", "b": "B", "difference": "B - A (95 %)"}
     return Table("overview", "", columns, rows)

@@ -31,6 +31,11 @@ def p(value: float) -> str:
     return "< 0.0001" if value < 0.0001 else f"{value:.2g}" if value < 0.01 else f"{value:.3f}"  # noqa: PLR2004
 
 
+def p_is(value: float) -> str:
+    """`p = 0.023`, `p < 0.0001`."""
+    return f"p {told}" if (told := p(value)).startswith("<") else f"p = {told}"
+
+
 def conclusion(one: Comparison, a: str = "A", b: str = "B") -> str:
     """What may be said, in one line."""
     differ = len(one.found.gained) + len(one.found.lost)
@@ -48,9 +53,9 @@ def sample(one: Comparison) -> str:
     if one.conclusion in ("better", "worse"):
         return ""
     if one.found.sample is None:
-        enough = f"it takes {sample_for(AN_UPLIFT)} to show {points(AN_UPLIFT)}"
+        enough = f"it takes {sample_for(AN_UPLIFT)} to show {points(AN_UPLIFT)} points"
     else:
-        enough = f"it takes about {one.found.sample} to show one like this ({points(one.found.uplift.value)})"
+        enough = f"it takes about {one.found.sample} to show one like this ({points(one.found.uplift.value)} points)"
     return f"{shows(one)}; {enough}"
 
 
@@ -77,11 +82,10 @@ def uplift(one: Comparison) -> str:
     """The difference, its interval and its test."""
     found, adjusted = one.found, one.p_adjusted != one.found.p_value
     holm = f" (Holm {p(one.p_adjusted)})" if adjusted else ""
-    interval = f"95 % {_percent(found.uplift.low)} to {_percent(found.uplift.high)}"
     apart = found.uplift.low > 0 or found.uplift.high < 0
     stricter = "; the test is stricter than the interval" if apart and one.p_adjusted >= LEVEL else ""
-    tested = f"{found.test} p = {p(found.p_value)}{holm}{stricter}"
-    return f"uplift B - A: {_percent(found.uplift.value)} ({interval}), {tested}"
+    tested = f"{found.test} {p_is(found.p_value)}{holm}{stricter}"
+    return f"uplift B - A: {points(found.uplift.value)} points ({_bounds(found.uplift)}), {tested}"
 
 
 def clustered(one: Comparison) -> str:
@@ -89,8 +93,7 @@ def clustered(one: Comparison) -> str:
     found = one.clustered
     if found is None:
         return ""
-    interval = f"95 % {_percent(found.uplift.low)} to {_percent(found.uplift.high)}"
-    told = f"clustered by {found.clusters} repositories: {interval}, p = {p(found.p_value)}"
+    told = f"clustered by {found.clusters} repositories: {_bounds(found.uplift)}, {p_is(found.p_value)}"
     if one.conclusion in ("better", "worse") and found.conclusion != one.conclusion:
         return f"{told}: not shown to hold in other repositories than these"
     return told
@@ -127,7 +130,7 @@ def lifted(found: Levers) -> str:
     """Which lever lifted, in one line."""
     if not found.lifted:
         return "which lever lifted: none is shown to"
-    told = (f"{one.factor} {one.baseline} → {one.level} ({points(one.effect.value)})" for one in found.lifted)
+    told = (f"{one.factor} {one.baseline} → {one.level} ({points(one.effect.value)} points)" for one in found.lifted)
     return f"which lever lifted: {', '.join(told)}"
 
 
@@ -137,5 +140,5 @@ def ids(names: Sequence[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _percent(share: float) -> str:
-    return f"{share:+.1%}" if 0 < abs(share) < 0.01 else f"{share:+.0%}"  # noqa: PLR2004  a point
+def _bounds(interval: Interval) -> str:
+    return f"95 % {points(interval.low)} to {points(interval.high)}"

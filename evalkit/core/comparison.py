@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 
 from evalkit.core.breakdown import FailurePair, Group, RungPair, by_cluster, by_difficulty, by_failure, by_rung, by_tag
 from evalkit.core.errors import ConfigError
@@ -17,7 +18,9 @@ from evalkit.core.stats import (
     holm,
     mean_difference,
     pass_at_k,
+    pass_at_k_difference,
     pass_hat_k,
+    pass_hat_k_difference,
     ranked,
 )
 from evalkit.core.summary import InstanceRow
@@ -50,13 +53,18 @@ class CostPerSolved:
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """The chance that at least one of k climbs solves an instance (pass@k), and that all do (pass^k), on each side."""
+    """The chance that at least one of k climbs solves an instance (pass@k), and that all do (pass^k), on each side.
+
+    `at` and `hat` are the means of the instances' paired differences, B minus A.
+    """
 
     k: int
     at_a: Interval
     at_b: Interval
     hat_a: Interval
     hat_b: Interval
+    at: Interval
+    hat: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,11 @@ class Comparison:
     difficulties: tuple[Group, ...]
     clusters: tuple[Group, ...]
     flips: tuple[Flip, ...]
+
+    @property
+    def spent(self) -> tuple[float | None, float | None]:
+        """US dollars on the paired climbs, by A and by B; None where a climb's are unknown."""
+        return _spent([one.a for one in self.pairs]), _spent([one.b for one in self.pairs])
 
     @property
     def left_out(self) -> dict[str, dict[str, int]]:
@@ -213,10 +226,17 @@ def _passes(ours: Outcomes, theirs: Outcomes) -> tuple[Passes, ...]:
     most = min(len(climbs) for climbs in ours.values())
     found = []
     for k in sorted({*(2**power for power in range(most.bit_length()) if 2**power <= most), most}) if most > 1 else []:
-        sides = [of(each, k) for of in (pass_at_k, pass_hat_k) for each in (ours, theirs)]
-        at_a, at_b, hat_a, hat_b = (side for side in sides if side is not None)
-        found.append(Passes(k, at_a, at_b, hat_a, hat_b))
+        made = [of(each, k) for of in (pass_at_k, pass_hat_k) for each in (ours, theirs)]
+        made += [of(ours, theirs, k) for of in (pass_at_k_difference, pass_hat_k_difference)]
+        at_a, at_b, hat_a, hat_b, at, hat = (one for one in made if one is not None)
+        found.append(Passes(k, at_a, at_b, hat_a, hat_b, at, hat))
     return tuple(found)
+
+
+def _spent(climbs: Sequence[Sequence[InstanceRow]]) -> float | None:
+    costs = [row.cost_usd for rows in climbs for row in rows]
+    known = [cost for cost in costs if cost is not None]
+    return fsum(known) if len(known) == len(costs) else None
 
 
 def _flip(one: Pair) -> Flip:

@@ -109,6 +109,40 @@ def test_the_json_is_what_the_interface_promises(runs, capsys):
     assert {part["name"]: part["instances"] for part in found["by_difficulty"]} == {"easy": 10, "hard": 10}
 
 
+def test_with_shared_only_money_is_of_the_shared_climbs_only(runs, capsys):
+    runs(a="+-+-", b="++-?++++")
+    for allowed, over, totals in (
+        (["--shared-only"], "climbs that both judged", [1.5, 1.5, 0.0]),  # 0.5 a climb, and three shared
+        ([], "whole runs", [2.0, 2.0, 0.0]),
+    ):
+        _, out, _ = compare(capsys, "a", "b" if allowed else "a", *allowed, "--no-track", "--format", "json")
+        (found,) = json.loads(out)["comparisons"]
+        cost = found["cost_usd"]
+        assert ([cost[name] for name in ("a", "b", "difference")], cost["over"]) == (totals, over)
+        for means in (cost["mean"], found["attempts"], found["seconds"]):
+            assert (means["instances"], means["over"]) == (3 if allowed else 4, "climbs that both judged")
+
+
+def test_differences_are_told_in_points_everywhere(runs, capsys):
+    runs(a="+" * 12 + "-" * 8, b="+" * 5 + "-" * 15)
+    _, out, _ = compare(capsys, "a", "b", "--no-track")
+    assert "uplift B - A: −35 points (95 % −57 to −13), exact McNemar p = 0.016" in out
+    assert "-35" not in out
+
+
+def test_with_repeats_passes_are_set_against_each_other(runs, capsys):
+    runs(a={f"i{n:03}": "+-" if n < 12 else "--" for n in range(20)}, b={f"i{n:03}": "++" for n in range(20)})
+    _, out, _ = compare(capsys, "a", "b", "--no-track", "--format", "json")
+    once, twice = json.loads(out)["comparisons"][0]["passes"]
+    assert (once["k"], once["at"], once["hat"]) == (1, once["at"], once["at"])
+    assert once["at"] == json.loads(out)["comparisons"][0]["uplift"]
+    assert (twice["at"]["value"], twice["hat"]["value"]) == (0.4, 1.0)  # 8 of 20 never, none of 20 always
+    _, out, _ = compare(capsys, "a", "b", "--no-track")
+    row = next(line for line in out.splitlines() if "pass@2" in line)
+    assert row.split()[-5:-1] == ["+40", "(+14", "to", "+63)"]
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
+
+
 def test_what_is_not_counted_is_told(runs, capsys):
     runs(a="+-?!", b="++++")
     _, out, _ = compare(capsys, "a", "b")
@@ -175,7 +209,7 @@ def test_a_sweep_tells_which_lever_lifted(runs, capsys):
         (one, word) for one in ("weak", "strong") for word in ("none", "last"))}  # fmt: skip
     runs(cells=cells, c0=weak, c1=weak, c2=strong, c3=strong)
     _, out, _ = compare(capsys, "--sweep", "5eed")
-    assert "which lever lifted: ladder weak → strong (+50)" in out
+    assert "which lever lifted: ladder weak → strong (+50 points)" in out
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
     _, out, _ = compare(capsys, "--sweep", "5e", "--format", "json")
     assert [(one["factor"], one["level"]) for one in json.loads(out)["effects"]] == [

@@ -92,7 +92,7 @@ def test_a_changed_config_is_another_run_and_a_user_can_compare_the_two(home, sc
     assert (comparison["both"], comparison["only_a"], comparison["only_b"], comparison["neither"]) == (1, 0, 3, 1)
     assert comparison["conclusion"] == "cannot_show"
     shown = home.evalkit("compare", "one", "whole")
-    assert "uplift B - A: +60%" in shown.stdout
+    assert "uplift B - A: +60 points (95 % " in shown.stdout
 
 
 def test_outages_leave_instances_unfinished_and_the_same_command_tries_only_them_again(home):

@@ -1,13 +1,13 @@
 """Rates, paired differences and rankings with intervals. Sources and measured coverage: docs/statistics.md.
 
 Rates: `solved_rate`, `wilson`, `pass_at_k`, `pass_hat_k`. Two runs on the same instances: `paired` (one epoch: exact
-McNemar), `compared` (any epochs, clusters), `mean_difference`, `cost_per_solved`, `cost_per_solved_ratio`. Several
+McNemar), `compared` (any epochs, clusters), `pass_at_k_difference`, `pass_hat_k_difference`, `mean_difference`, `cost_per_solved`, `cost_per_solved_ratio`. Several
 runs: `against`, `ranked`, `holm`. Main effects of a sweep are in core/factors.py, power in core/power.py.
 """
 
 from evalkit.core.stats.epochs import Compared, compared
 from evalkit.core.stats.pairs import FEWEST_DISCORDANT, Paired, difference, paired
-from evalkit.core.stats.passes import pass_at_k, pass_hat_k
+from evalkit.core.stats.passes import pass_at_k, pass_at_k_difference, pass_hat_k, pass_hat_k_difference
 from evalkit.core.stats.rates import Interval, Z, solved_rate, wilson
 from evalkit.core.stats.resampled import cost_per_solved, cost_per_solved_ratio, mean_difference
 from evalkit.core.stats.several import Against, Place, against, holm, ranked
@@ -29,7 +29,9 @@ __all__ = [
     "mean_difference",
     "paired",
     "pass_at_k",
+    "pass_at_k_difference",
     "pass_hat_k",
+    "pass_hat_k_difference",
     "ranked",
     "solved_rate",
     "wilson",
