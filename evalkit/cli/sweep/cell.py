@@ -18,7 +18,7 @@ from evalkit.cli.elsewhere import here
 from evalkit.cli.execute import Session
 from evalkit.cli.hydra_app import Composed, Ended
 from evalkit.cli.run import CODES
-from evalkit.cli.sweep_lines import already, ended
+from evalkit.cli.sweep.lines import already, ended
 from evalkit.core.digest import canonical
 from evalkit.core.errors import EvalkitError, InfrastructureError
 from evalkit.core.summary import Summary

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hydra._internal.utils import get_args_parser  # the one way to tell its flags from overrides as Hydra does
 
 from evalkit.cli.hydra_app import launch, sweep_names
-from evalkit.cli.sweep_plan import SweepPlan
+from evalkit.cli.sweep.plan import SweepPlan
 from evalkit.core.errors import ConfigError
 
 HELP = """evalkit sweep NAME [OVERRIDE…]: every cell of sweeps/NAME.yaml as a run of its own; again skips done cells.
@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     asked = get_args_parser().parse_args(hydras)
     if asked.cfg or asked.info or asked.hydra_help or asked.shell_completion or asked.help:
         return launch([f"+sweeps={name}", *hydras], "evalkit sweep", _nothing)
-    from evalkit.cli.sweep_run import SweepRun  # noqa: PLC0415  what only shows need not pay
+    from evalkit.cli.sweep.run import SweepRun  # noqa: PLC0415  what only shows need not pay
 
     plan = SweepPlan(name, tuple(asked.overrides), asked.config_dir)
     flags = [one for one in hydras if one not in asked.overrides]

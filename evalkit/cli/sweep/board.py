@@ -12,8 +12,8 @@ import msgspec
 
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.adapters.sweep_folder import SweepFolder
-from evalkit.cli import sweep_effects
 from evalkit.cli.runs_of import told
+from evalkit.cli.sweep import effects
 from evalkit.cli.tables import counted, show
 from evalkit.core.errors import StorageError
 from evalkit.core.leaderboard import Board, Found, Row, leaderboard
@@ -99,7 +99,7 @@ class SweepBoard:
         new = json.dumps(table, indent=1).encode()
         if not self._folder.says("leaderboard_table.json", new):  # else the same cells ended the same
             self._draw()
-            sweep_effects.write(self._folder, self._found)
+            effects.write(self._folder, self._found)
         self._folder.write("leaderboard_table.json", new)
 
     def print(self, form: str) -> None:
@@ -134,7 +134,7 @@ class SweepBoard:
                 print(line)
         for line in self._others():
             print(line)
-        sweep_effects.table(sweep_effects.read(self._folder))
+        effects.table(effects.read(self._folder))
         for line in self._next():
             print(line)
 

@@ -8,11 +8,11 @@ from evalkit.adapters.sweep_folder import SweepFolder, is_held
 from evalkit.cli.elsewhere import here
 from evalkit.cli.execute import as_yaml
 from evalkit.cli.hydra_app import launch
-from evalkit.cli.sweep_board import SweepBoard
-from evalkit.cli.sweep_cell import CellJob, lock_of
-from evalkit.cli.sweep_lines import watching
-from evalkit.cli.sweep_plan import SweepPlan
-from evalkit.cli.sweep_publishing import Publishing
+from evalkit.cli.sweep.board import SweepBoard
+from evalkit.cli.sweep.cell import CellJob, lock_of
+from evalkit.cli.sweep.lines import watching
+from evalkit.cli.sweep.plan import SweepPlan
+from evalkit.cli.sweep.publishing import Publishing
 from evalkit.cli.tables import counted
 from evalkit.core.sweep import State, factor
 from evalkit.places import home, mlruns

@@ -22,14 +22,14 @@ COLUMNS = {"what": "factor", "over": "over", "effect": "points, 95 %", "p": "p (
 
 def write(folder: SweepFolder, found: Sequence[Found]) -> None:
     """Work them out, which takes scipy, and keep them."""
-    from evalkit.core.factors import effects, interactions  # noqa: PLC0415  with scipy 1 s, once a change
+    from evalkit.core import factors  # noqa: PLC0415  with scipy 1 s, once a change
 
     cells = as_cells(found)
     told: dict[str, Any] = {"effects": [], "interactions": []}
     if len({tuple(cell.choices.items()) for cell in cells}) > 1:
         told = {
-            "effects": [asdict(one) for one in effects(cells)],
-            "interactions": [asdict(one) for one in interactions(cells)],
+            "effects": [asdict(one) for one in factors.effects(cells)],
+            "interactions": [asdict(one) for one in factors.interactions(cells)],
         }
     folder.write(FILE, json.dumps(told, indent=2).encode())
 

@@ -12,8 +12,8 @@ from evalkit.adapters.mlflow_store import local_uri
 from evalkit.adapters.sweep_folder import SweepFolder
 from evalkit.cli.execute import commit
 from evalkit.cli.hydra_app import leaves
-from evalkit.cli.sweep_board import SweepBoard
-from evalkit.cli.sweep_plan import SweepPlan
+from evalkit.cli.sweep.board import SweepBoard
+from evalkit.cli.sweep.plan import SweepPlan
 from evalkit.core.errors import TrackerError
 from evalkit.places import home
 
