@@ -1,0 +1,81 @@
+"""How many climbs are on the road to a model: those that are being judged make room for others."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from evalkit.core.ports import Verifier
+from evalkit.core.types import Candidate, Instance, Verdict
+
+
+class Road:
+    """Places for climbs, `places()` of them; a climb whose answer is being judged needs none.
+
+    So a slow test holds no model's slot. A climb that comes back from its judge goes on at once, before any new
+    one begins. For one event loop's thread, hence without a lock.
+    """
+
+    def __init__(self, places: Callable[[], int], most: int) -> None:
+        """`most` climbs at once, those that are being judged included."""
+        self._places = places
+        self.most = most
+        self._taken = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """One climb, from before it begins until it has ended."""
+        await self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def aside(self, verifier: Verifier) -> Verifier:
+        """The verifier; who waits for it makes room meanwhile."""
+        return _Aside(verifier, self)
+
+    async def judged(self, verifier: Verifier, instance: Instance, candidate: Candidate) -> Verdict:
+        """The verdict, waited for beside the road."""
+        self._leave()
+        try:
+            return await verifier.verify(instance, candidate)
+        finally:
+            self._taken += 1
+
+    async def _enter(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if (
+                turn.done() and not turn.cancelled() and turn.exception() is None
+            ):  # it had its place already, and gives it to the next
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._taken -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._taken < max(1, self._places()):
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._taken += 1
+                turn.set_result(None)
+
+
+class _Aside:
+    def __init__(self, inner: Verifier, road: Road) -> None:
+        self._inner = inner
+        self._road = road
+
+    async def verify(self, instance: Instance, candidate: Candidate) -> Verdict:
+        return await self._road.judged(self._inner, instance, candidate)
+
+    def covers(self, instance: Instance) -> str:
+        return self._inner.covers(instance)

@@ -1,0 +1,139 @@
+"""Requests wait here until their provider takes them: as many at once as it showed that it can, and when it said."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from evalkit.core.concurrency import Aimd, Allowance, Bounds, Told, pace
+from evalkit.core.errors import ModelError, ProviderTimeoutError, RateLimitError
+from evalkit.core.types import Completion
+from evalkit.run.stopping import Stopped
+
+
+class Throttle:
+    """One provider's requests, first come, first served. For one event loop's thread, hence without a lock."""
+
+    def __init__(self, bounds: Bounds, longest_s: float) -> None:
+        self._aimd = Aimd(bounds)
+        self._allowance = Allowance(longest_s)
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self.under_way = 0
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be under way at once, as far as is known now."""
+        return self._aimd.limit
+
+    @property
+    def highest(self) -> int:
+        """The most that were allowed and used."""
+        return self._aimd.highest
+
+    @property
+    def cuts(self) -> int:
+        """How often it was too much."""
+        return self._aimd.cuts
+
+    def told(self, told: Told) -> None:
+        """Hear what an answer's headers say is left."""
+        self._allowance.told(_now(), told)
+
+    async def run(self, ask: Callable[[], Awaitable[Completion]], model: str) -> Completion:
+        """What `ask` returns or raises, in its turn; its time and its errors say how many may go at once."""
+        await self._enter()
+        began = _now()
+        try:
+            completion = await ask()
+        except ModelError as error:
+            self._heed(error, began)
+            raise
+        else:
+            self._learn(completion, model, began)
+            return completion
+        finally:
+            self.under_way -= 1
+            self._admit()
+
+    def _heed(self, error: ModelError, began: float) -> None:
+        now = _now()
+        if isinstance(error, RateLimitError | ProviderTimeoutError):
+            self._aimd.refused(now, began)
+        if error.retry_after_s:
+            self._allowance.pause(now, error.retry_after_s)
+
+    def _learn(self, completion: Completion, model: str, began: float) -> None:
+        now = _now()
+        self._allowance.used((completion.tokens_prompt or 0) + (completion.tokens_completion or 0))
+        self._aimd.answered(now, began, model, pace(now - began, completion.tokens_completion))
+
+    def close(self) -> None:
+        """Send away who waits, with Stopped; what is under way ends as it does."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(Stopped())
+
+    async def _enter(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if (
+                turn.done() and not turn.cancelled() and turn.exception() is None
+            ):  # it had its turn already, and gives it to the next
+                self.under_way -= 1
+                self._admit()
+            raise
+
+    def _admit(self) -> None:
+        """Let in all who may go, and look again when the provider lets more in."""
+        now = _now()
+        while self._waiting and self.under_way < self.limit:
+            opens = self._allowance.opens_at(now)
+            if opens > now:
+                self._look_again(opens)
+                return
+            turn = self._waiting.popleft()
+            if turn.done():  # cancelled while it waited
+                continue
+            self.under_way += 1
+            self._allowance.began()
+            self._aimd.started(self.under_way)
+            turn.set_result(None)
+
+    def _look_again(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(at, self._admit)
+
+
+class Throttles:
+    """A throttle a provider, made when it is first asked for."""
+
+    def __init__(self, bounds: Bounds, longest_s: float) -> None:
+        self._bounds = bounds
+        self._longest_s = longest_s
+        self.made: dict[str, Throttle] = {}
+
+    def of(self, provider: str) -> Throttle:
+        """The provider's own."""
+        if provider not in self.made:
+            self.made[provider] = Throttle(self._bounds, self._longest_s)
+        return self.made[provider]
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be under way at all of them together."""
+        return sum(one.limit for one in self.made.values())
+
+    def close(self) -> None:
+        """Send away who waits."""
+        for one in self.made.values():
+            one.close()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
