@@ -12,6 +12,7 @@ import msgspec
 
 from evalkit.adapters.litellm_model import RetrySettings
 from evalkit.core.budget import Context
+from evalkit.core.caps import Caps
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import Feedback
 from evalkit.core.ladder import Ladder, Rung
@@ -29,6 +30,7 @@ YOUNGER = {
     "sample": ("share",),
     "skills": ("most", "tokens", "only", "folder"),
 }
+ON_QUOTA = ("pause", "wait")
 TARGETS = ("dataset", "strategy", "verifier", "sandbox", "tracker")  # groups whose options name a class
 
 
@@ -49,15 +51,33 @@ class Sample:
 
 
 @dataclass
-class Limits:
+class Limits(Caps):
     """`concurrency` climbs at once (`auto`: 2 where all models are local, else 16); `identical_errors` outages
-    of the same fingerprint in a row stop the run (invariant 10)."""  # noqa: D205, D209
+    of the same fingerprint in a row stop the run (invariant 10).
+
+    `cost_usd`, `tokens`, `calls` and `seconds` cap the run; the same under `instance` a climb, under `sweep` all cells
+    of a sweep together. `on_quota` says what comes when a provider's quota is used up: `pause`, or `wait` until the
+    reset that it states. A provider is left alone after `outages` in a row (0: never) and probed after `probe_s`
+    seconds, each wait twice the last (docs/limits.md)."""  # noqa: D205, D209
 
     concurrency: int | str = "auto"
     identical_errors: int = 5
+    instance: Caps = field(default_factory=Caps)
+    sweep: Caps = field(default_factory=Caps)
+    on_quota: str = "pause"
+    outages: int = 3
+    probe_s: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what can never work. Raises ValueError."""
+        super().__post_init__()
+        if self.on_quota not in ON_QUOTA:
+            near = get_close_matches(self.on_quota, ON_QUOTA, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it must be {' or '.join(ON_QUOTA)}"
+            raise ValueError(f"on_quota is {self.on_quota!r}; {hint}")
+        for key in ("outages", "probe_s"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key} is {getattr(self, key)!r}; it must be at least 0")
         if self.concurrency != "auto" and (isinstance(self.concurrency, str) or self.concurrency < 1):
             raise ValueError(f"concurrency is {self.concurrency!r}; it must be auto or at least 1")
         if self.identical_errors < 0:

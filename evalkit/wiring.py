@@ -183,6 +183,10 @@ class Wired:
 
         return Graders(generators=self.generators, seed=self.settings.seed, retry=self.settings.retry)
 
+    def within(self, bounded: "Callable[[Graders], object]") -> None:
+        """Graders are asked from now on only as `bounded` lets them be asked."""
+        vars(self)["_asking"] = bounded(self._asking)
+
     def world(self, instance: Instance) -> "RuleWorld":
         """What rules may ask about an instance, e.g. to try their examples."""
         from evalkit.run.tests_verifier import TestsVerifier  # noqa: PLC0415  needed by `rubric test` alone
@@ -226,10 +230,10 @@ class Wired:
 
         near = [str(home()), *(str(path / "ladder") for path in folders("conf"))]
         return {
+            **_plugins(),  # first: none takes the place of evalkit's own
             "local": LocalGenerator(),
             "scripted": ScriptedGenerator(near),
             "replay": ReplayGenerator(near),
-            **_plugins(),
         }
 
     @cached_property
@@ -328,7 +332,16 @@ class _Workspace:
 def _plugins() -> dict[str, Generator]:
     from importlib.metadata import entry_points  # noqa: PLC0415  scans all installed packages
 
-    return {point.name: point.load()() for point in entry_points(group="evalkit.generators")}
+    found: dict[str, Generator] = {}
+    for point in entry_points(group="evalkit.generators"):
+        try:
+            found[point.name] = point.load()()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"the plug-in of the model provider {point.name!r} ({point.value}) cannot be loaded: {error}. "
+                "Install it again, or uninstall it."
+            ) from error
+    return found
 
 
 def _bubblewrap(**settings: object) -> Any:

@@ -19,6 +19,7 @@ from evalkit.adapters.health_cache import HealthCache
 from evalkit.adapters.jsonl_journal import JsonlJournal
 from evalkit.adapters.no_tracker import NoTracker
 from evalkit.adapters.run_folder import RunFolder
+from evalkit.cli.budgets import gates, spending
 from evalkit.cli.collector import seldom
 from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
@@ -27,7 +28,7 @@ from evalkit.cli.progress import progress
 from evalkit.cli.report import at_end
 from evalkit.cli.same_sandbox import refuse_another_sandbox
 from evalkit.cli.tables import counted
-from evalkit.core.ports import RunRecord
+from evalkit.core.ports import Observer, RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.core.suspects import Watch
 from evalkit.core.traits import traits
@@ -38,6 +39,7 @@ from evalkit.run.ledger import Ledger
 from evalkit.run.preflight import preflight, quarantine, refuse_unhealthy, rehearse
 from evalkit.run.ramp import Inheriting
 from evalkit.run.records import Searchable
+from evalkit.run.spending import Shared
 from evalkit.wiring import Wired
 
 SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")
@@ -57,9 +59,17 @@ class Session:
     """One process's work on one run."""
 
     def __init__(
-        self, wired: Wired, overrides: Sequence[str], tags: Mapping[str, str], since: float, family: Sequence[Path] = ()
+        self,
+        wired: Wired,
+        overrides: Sequence[str],
+        tags: Mapping[str, str],
+        since: float,
+        family: Sequence[Path] = (),
+        *,
+        shared: Shared | None = None,
     ) -> None:
-        """`family` are folders of runs whose records are taken over where this run needs them."""
+        """`family` are folders of runs whose records are taken over where needed; `shared` is a sweep's budget."""
+        self._shared = shared
         self._wired = wired
         self._family = family
         self._overrides = overrides
@@ -100,6 +110,8 @@ class Session:
         Raises DatasetError where no instance is healthy, unless a gate rules on that.
         """
         wired = self._wired
+        earlier = self._folder.summary()
+        self._spending = spending(wired, self._since, earlier.wall_seconds if earlier else 0.0, self._shared)
         await asyncio.to_thread(wired.find_repositories, wired.instances)
         environments = wired.environments if wired.has_repositories else None
         unfit = await preflight(
@@ -118,7 +130,7 @@ class Session:
         if not wired.sandbox.confined:
             print("UNCONFINED: candidates run with your rights, files and network; the run is tagged", file=sys.stderr)
         with ExitStack() as held:
-            journal = self._journal(held)
+            journal = await self._journal(held)
             try:
                 unhealthy = await self._quarantine(journal, unfit)
                 if not gated:
@@ -127,11 +139,12 @@ class Session:
             finally:
                 await wired.close()
 
-    def _journal(self, held: ExitStack) -> Searchable:
+    async def _journal(self, held: ExitStack) -> Searchable:
         """The run's own journal, and its family's behind it; locked until the stack is left."""
         folders = [Path(self._wired.folder), *self._family]
         own, *others = [held.enter_context(closing(JsonlJournal(one / "journal.jsonl", one.name))) for one in folders]
-        return Inheriting(own, others) if others else own
+        await self._spending.begin(own)
+        return Inheriting(own, others, self._spending.took_over) if others else own
 
     async def _quarantine(self, journal: Searchable, unfit: Mapping[str, str]) -> Mapping[str, str]:
         """The unhealthy instances with the reason; `unfit` are known to be, without a test."""
@@ -162,7 +175,8 @@ class Session:
         climb = Climb(settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal)
         watch, triaging = Watch(wired.instances, wired.shared_rubric), Triaging(wired.instances)
         with progress(record.climbs, self.where) as bar:
-            evaluation = Evaluation(plan, climb, [self._folder, tracker, bar, watch, triaging])
+            observers: list[Observer] = [self._folder, tracker, bar, watch, triaging]
+            evaluation = Evaluation(plan, climb, observers, spending=self._spending, gates=gates(wired), say=_say)
             cut_short = ""
             try:
                 with seldom(), gently(evaluation.stop):
@@ -239,6 +253,10 @@ class Session:
             "overrides": list(self._overrides),
             "commit": commit(),
         }
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def judged_by(wired: Wired) -> str:

@@ -9,6 +9,7 @@ EvalkitError                    says what, where, and what to do
 ├── InfrastructureError         the world failed: the instance is unfinished, never unsolved (exit 3)
 │   ├── ModelError              the provider did not give an answer
 │   │   ├── RateLimitError
+│   │   │   └── QuotaError       the quota or subscription is used up: no wait of minutes mends it
 │   │   ├── ProviderTimeoutError
 │   │   ├── ProviderConnectionError
 │   │   ├── ProviderServerError
@@ -21,6 +22,7 @@ EvalkitError                    says what, where, and what to do
 │   ├── GraderError             the grader itself failed: no verdict
 │   │   └── NoGradeError        a model as grader abstained, or said nothing that can be read
 │   ├── StorageError            a full disk, an unwritable folder
+│   ├── BudgetError             a cap of the user's leaves no room for the next call (exit 5)
 │   └── TrackerError            the tracking server did not take what was sent
 ├── RefusedError                a rule of evalkit's says no, such as one of registration (exit 4)
 └── RunStopped                  the run stopped itself, e.g. the same error over and over (exit 3)
@@ -91,6 +93,12 @@ class RateLimitError(ModelError):
     failure = Failure.RATE_LIMIT
 
 
+class QuotaError(RateLimitError):
+    """The provider says that the quota, credit or subscription is used up."""
+
+    failure = Failure.QUOTA
+
+
 class ProviderTimeoutError(ModelError):
     """No answer within the rung's `timeout_s`."""
 
@@ -139,6 +147,7 @@ class BadRequestError(ModelError):
 
 # What a provider's trouble is called, where it is told by its name: in scripts, in records.
 MODEL_ERRORS: dict[Failure, type[ModelError]] = {kind.failure: kind for kind in ModelError.__subclasses__()}
+MODEL_ERRORS[QuotaError.failure] = QuotaError
 
 
 class SandboxError(InfrastructureError):
@@ -161,6 +170,13 @@ class StorageError(InfrastructureError):
     """The disk is full or the folder cannot be written."""
 
     failure = Failure.STORAGE
+
+
+class BudgetError(InfrastructureError):
+    """A cap leaves no room for the next call; the text says which cap, and which override raises it."""
+
+    exit_code = 5
+    failure = Failure.BUDGET
 
 
 class TrackerError(InfrastructureError):

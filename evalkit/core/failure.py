@@ -32,6 +32,8 @@ class Failure(StrEnum):
     GRADER = "grader"
     STORAGE = "storage"
     INFRASTRUCTURE = "infrastructure"
+    QUOTA = "quota"  # the provider says that the account's or the subscription's is used up
+    BUDGET = "budget"  # a cap of the user's: limits.cost_usd and its like
 
     @property
     def is_outage(self) -> bool:
@@ -51,5 +53,7 @@ OUTAGES = frozenset(
         Failure.GRADER,
         Failure.STORAGE,
         Failure.INFRASTRUCTURE,
+        Failure.QUOTA,
+        Failure.BUDGET,
     }
 )

@@ -3,7 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from evalkit.core.errors import InfrastructureError, StorageError
@@ -11,12 +12,17 @@ from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder
 from evalkit.core.ports import Model, Observer, Strategy, Verifier
 from evalkit.core.summary import Facts, Summary, Tally
-from evalkit.core.types import Attempt, Completion, Grading, Instance, Solution, Status
+from evalkit.core.types import Attempt, Completion, Grading, Instance, Solution, Status, Verdict
+from evalkit.run.gates import Gates, GateSettings, PutOff
 from evalkit.run.given_up import GivenUp
 from evalkit.run.ledger import paid_for_health
 from evalkit.run.records import Metered, NotRecorded, OnlyRecorded, Searchable
 from evalkit.run.solve import solve
+from evalkit.run.spending import Climber, Spending, climbing
 from evalkit.run.stopping import Stop, Stopped
+from evalkit.run.todo import Todo
+
+REASONS = {Failure.BUDGET: "budget", Failure.QUOTA: "quota"}  # why a climb is unfinished, if not for an outage
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,29 @@ class Plan:
 class Evaluation:
     """Runs a plan. A climb that meets an outage is unfinished; the same outage over and over stops the run."""
 
-    def __init__(self, plan: Plan, climb: Climb, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        climb: Climb,
+        observers: Sequence[Observer],
+        *,
+        spending: Spending | None = None,
+        gates: GateSettings | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`spending` caps the run (None: nothing does); `say` is told in a line when a rung is asked no more."""
         self._plan = plan
+        self._spending = spending
+        self._gates = Gates(climb.ladder, gates or GateSettings(), say, self._left_s)
+        models = climb.models if spending is None else spending.guarded(climb.models, climb.ladder.rungs)
+        models = self._gates.guarded(models)
         self._tally = Tally(climb.ladder)
         self._journal = climb.journal
         self._given_up = GivenUp(climb.ladder, climb.journal)
         self._stop = Stop()
-        self._climb = replace(climb, models=self._stop.guarded(self._given_up.guarded(climb.models)))
+        self._climb = replace(climb, models=self._stop.guarded(self._given_up.guarded(models)))
         self._observers = observers
-        self._todo = self._climbs()
+        self._todo = Todo(self._climbs())
         self._alarm = _Alarm(plan.identical_errors)
         self._ended: set[tuple[str, int]] = set()
 
@@ -73,6 +93,7 @@ class Evaluation:
     def stop(self) -> None:
         """Begin nothing any more: calls under way end and are recorded, then `run` returns."""
         self._stop.asked = True
+        self._todo.close()
 
     @property
     def is_stopped(self) -> bool:
@@ -98,9 +119,20 @@ class Evaluation:
             return "stopped", f"the same error {self._plan.identical_errors} times in a row: {self._alarm.error}"
         if cut_short:
             return "paused", cut_short
+        if pauses := self._pauses():
+            return "paused", "; ".join([*pauses, "then the same command continues"])
         if unfinished:
             return "unfinished", f"{unfinished} unfinished; the same command tries them again{self._stuck()}"
         return "complete", ""
+
+    def _pauses(self) -> list[str]:
+        """What kept climbs from their end that is no outage, and what to do about it."""
+        spending = self._spending
+        found = [str(spending.hit)] if spending and spending.hit else []
+        if spending and spending.capped:
+            climbs = self._tally.failures[Failure.BUDGET]
+            found.append(f"{climbs} unfinished climb{'s' if climbs != 1 else ''}, such as: {spending.capped[0]}")
+        return found + [f"rung {rung} has no quota left: {why}" for rung, why in self._gates.paused.items()]
 
     def _stuck(self) -> str:
         stuck = self._tally.failures[Failure.RUNG_SKIPPED]
@@ -111,33 +143,49 @@ class Evaluation:
 
     async def _work(self) -> None:
         """One worker: takes the next climb until there is none. All run on one thread, hence no lock."""
-        for instance, epoch in self._todo:
-            if self._alarm.rang or self._stop.asked:
-                return
+        while (taken := await self._todo.next()) is not None:
             try:
-                solution = await self._solve(instance, epoch, self._climb)
+                solution = await self._solve(*taken, self._climb)
             except Stopped:  # what it had recorded is added by _recall
                 return
-            self._ended.add((instance.id, epoch))
-            self._alarm.hear(solution)
-            self._tally.add(solution)
-            for observer in self._observers:
-                observer.climbed(solution)
+            except PutOff as later:
+                self._put_off(taken, later)
+            else:
+                self._end(taken, solution)
+            finally:
+                self._todo.done()
+
+    def _put_off(self, taken: tuple[Instance, int], later: PutOff) -> None:
+        """It goes on when its rung may be asked again; while a provider is down nothing new is begun at its door."""
+        self._todo.later(later.ready_at, taken, also_fresh=later.is_first)
+
+    def _end(self, taken: tuple[Instance, int], solution: Solution) -> None:
+        instance, epoch = taken
+        self._ended.add((instance.id, epoch))
+        self._alarm.hear(solution)
+        self._tally.add(solution)
+        for observer in self._observers:
+            observer.climbed(solution)
+        if self._alarm.rang or (self._spending is not None and self._spending.hit is not None):
+            self._todo.close()
+
+    def _left_s(self) -> float:
+        return float("inf") if self._spending is None else self._spending.left_s
 
     async def _solve(self, instance: Instance, epoch: int, climb: Climb) -> Solution:
         if (why := self._plan.quarantined.get(instance.id)) is not None:
             return Solution(instance.id, epoch, Status.QUARANTINED, "quarantined", error=why)
         paid: list[Completion | Grading] = []  # of a climb that is cut off, the journal tells it: see _recall
-        solution = await self._climbed(instance, epoch, climb, paid)
+        climber = None if self._spending is None else self._spending.climber(instance.id, epoch)
+        with nullcontext() if climber is None else climbing(climber):
+            solution = await self._climbed(instance, epoch, climb, _Account(paid, climber, self._given_up))
         for one in paid:
             self._tally.spend(one)
         return solution
 
-    async def _climbed(
-        self, instance: Instance, epoch: int, climb: Climb, paid: list[Completion | Grading]
-    ) -> Solution:
+    async def _climbed(self, instance: Instance, epoch: int, climb: Climb, account: "_Account") -> Solution:
         history: list[Attempt] = []
-        journal = Metered(climb.journal, paid.append, self._given_up.hear)
+        journal = Metered(climb.journal, account.spend, account.judged, account.recalled)
         try:
             return await solve(
                 instance,
@@ -152,11 +200,35 @@ class Evaluation:
             )
         except NotRecorded as error:
             ended = Solution(instance.id, epoch, Status.UNFINISHED, "not_begun", error=str(error))
-        except StorageError:  # nothing more can be recorded: going on would lose what is paid for
+        except (StorageError, PutOff):  # nothing more can be recorded: going on would lose what is paid for
             raise
         except InfrastructureError as error:
-            ended = Solution(instance.id, epoch, Status.UNFINISHED, "outage", failure=error.failure, error=str(error))
+            why = REASONS.get(error.failure, "outage")
+            ended = Solution(instance.id, epoch, Status.UNFINISHED, why, failure=error.failure, error=str(error))
         return replace(ended, attempts=tuple(history), unjudged=journal.unjudged)
+
+
+@dataclass(frozen=True)
+class _Account:
+    """Hears what one climb records: what was paid, what it counts for its budget, what gives a rung up."""
+
+    paid: list[Completion | Grading]
+    climber: Climber | None
+    given_up: GivenUp
+
+    def spend(self, one: Completion | Grading) -> None:
+        self.paid.append(one)
+        if self.climber is not None and isinstance(one, Completion):
+            self.climber.passed(one.seconds)
+
+    def judged(self, instance: str, rung: str, completion: Completion, verdict: Verdict) -> None:
+        self.given_up.hear(instance, rung, completion, verdict)
+        if self.climber is not None:
+            self.climber.passed(verdict.seconds)
+
+    def recalled(self, one: Completion | Verdict | Grading) -> None:
+        if self.climber is not None:
+            self.climber.recalled(one)
 
 
 class _Alarm:
@@ -174,6 +246,8 @@ class _Alarm:
 
     def hear(self, solution: Solution) -> None:
         if self.rang:
+            return
+        if solution.failure in REASONS:  # what a budget or a quota ends is no error
             return
         if solution.status is not Status.UNFINISHED:
             self._last, self._times = None, 0

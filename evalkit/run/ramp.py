@@ -61,9 +61,13 @@ class Inheriting:
     costs nothing, since the next session copies what is missing.
     """
 
-    def __init__(self, own: Searchable, others: Sequence[Searchable]) -> None:
+    def __init__(
+        self, own: Searchable, others: Sequence[Searchable], heard: Callable[[object], None] = lambda _: None
+    ) -> None:
+        """`heard` is told of each result that is taken over."""
         self._own = own
         self._others = others
+        self._heard = heard
 
     def __contains__(self, key: str) -> bool:
         return key in self._own or self._holder(key) is not None
@@ -73,7 +77,9 @@ class Inheriting:
         holder = None if key in self._own else self._holder(key)
         if holder is None:
             return await self._own.once(key, kind, effect, *args)
-        return await self._own.once(key, kind, holder.once, key, kind, effect, *args)
+        taken = await self._own.once(key, kind, holder.once, key, kind, effect, *args)
+        self._heard(taken)
+        return taken
 
     def _holder(self, key: str) -> Journal | None:
         return next((other for other in self._others if key in other), None)

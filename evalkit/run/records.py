@@ -25,8 +25,8 @@ class Metered:
     """Sees what one climb records: counts every completion and grader, also where the climb is never finished.
 
     `judged` hears of each attempt (instance, rung, completion, verdict); `unjudged` is the completion that still
-    waits for its verdict. Nothing that may pass is recorded: that a model is not in the subscription is true
-    today, and would skip the rung for ever.
+    waits for its verdict; `recalled` hears of what was there already. Nothing that may pass is recorded: that a model
+    is not in the subscription is true today, and would skip the rung for ever.
     """
 
     def __init__(
@@ -34,8 +34,10 @@ class Metered:
         inner: Searchable,
         spend: Callable[[Completion | Grading], None],
         judged: Callable[[str, str, Completion, Verdict], None],
+        recalled: Callable[[Completion | Verdict | Grading], None] = lambda _: None,
     ) -> None:
         self._inner = inner
+        self._recalled = recalled
         self._spend = spend
         self._judged = judged
         self.unjudged: Unjudged | None = None
@@ -45,7 +47,8 @@ class Metered:
 
     async def once(self, key: str, kind: type[T], effect: Callable[..., Awaitable[T]], *args: object) -> T:
         """As the journal's own."""
-        lost = await _lost(self._inner, key) if kind is Verdict else []
+        known = key in self._inner
+        lost = await self._lost_before(key) if kind is Verdict and not known else []
 
         async def lasting(*given: object) -> T:
             value = await effect(*given)
@@ -64,6 +67,12 @@ class Metered:
         except InfrastructureError as error:
             await self._lose(key, lost, error.spent)
             raise
+        if known and isinstance(value, Completion | Verdict):
+            self._recalled(value)
+        self._count(key, value)
+        return value
+
+    def _count(self, key: str, value: object) -> None:
         instance, rung = climbing(key)
         if isinstance(value, Completion):
             self._spend(value)
@@ -73,7 +82,14 @@ class Metered:
                 self._spend(grading)
             self._judged(instance, rung, self.unjudged.completion, value)
             self.unjudged = None
-        return value
+
+    async def _lost_before(self, key: str) -> list[Grading]:
+        """What earlier tries of this verdict took."""
+        numbers = takewhile(lambda number: _lost_key(key, number) in self._inner, count())
+        lost = [grading for number in numbers for grading in await kept(self._inner, _lost_key(key, number))]
+        for grading in lost:
+            self._recalled(grading)
+        return lost
 
     async def _lose(self, key: str, earlier: Sequence[Grading], now: Sequence[Grading]) -> None:
         """Count, and keep for the next session, what graders took for a verdict that did not come."""
@@ -98,12 +114,6 @@ async def put(journal: Searchable, key: str, paid: Sequence[Grading]) -> None:
 async def kept(journal: Searchable, key: str) -> tuple[Grading, ...]:
     """What `put` has recorded."""
     return await OnlyRecorded(journal).once(key, tuple[Grading, ...], _nothing)
-
-
-async def _lost(journal: Searchable, key: str) -> list[Grading]:
-    """What earlier tries of this verdict took."""
-    numbers = takewhile(lambda number: _lost_key(key, number) in journal, count())
-    return [grading for number in numbers for grading in await kept(journal, _lost_key(key, number))]
 
 
 def _lost_key(key: str, number: int) -> str:

@@ -24,6 +24,7 @@ from evalkit.core.errors import (
     ProviderConnectionError,
     ProviderServerError,
     ProviderTimeoutError,
+    QuotaError,
     RateLimitError,
 )
 from evalkit.core.failure import Failure
@@ -96,7 +97,7 @@ CASES = [
     ("429date:-5,ok", None, 2),
     ("429,429,429,ok", RateLimitError, 3),
     ("429:3600", RateLimitError, 1),  # longer than we wait
-    ("quota", RateLimitError, 1),  # no wait mends a spent quota
+    ("quota", QuotaError, 1),  # no wait mends a spent quota
     ("500,503,ok", None, 3),
     ("500", ProviderServerError, 3),
     ("503", ProviderServerError, 3),
@@ -110,7 +111,7 @@ CASES = [
     ("nochoices,ok", None, 2),
     ("401", AuthenticationError, 1),
     ("403", AuthenticationError, 1),
-    ("402credit", RateLimitError, 1),
+    ("402credit", QuotaError, 1),
     ("400", BadRequestError, 1),
     ("422", BadRequestError, 1),
     ("404path", BadRequestError, 1),
@@ -416,7 +417,7 @@ async def test_a_rate_limit_is_final_only_for_want_of_money(
 ) -> None:
     behaves("limit", 429, says(text), monkeypatch)
     found = await outcome(model(server, "limit"))
-    assert type(found) is RateLimitError, found
+    assert type(found) is (QuotaError if requests == 1 else RateLimitError), found
     assert found.requests == requests
 
 
@@ -426,7 +427,7 @@ async def test_a_spent_quota_is_known_by_its_code_alone(
 ) -> None:
     behaves("limit", 429, says("Sorry.", "insufficient_quota"), monkeypatch)
     found = await outcome(model(server, "limit", provider=provider))
-    assert (type(found), server.requests["limit"]) == (RateLimitError, 1)
+    assert (type(found), server.requests["limit"]) == (QuotaError, 1)
 
 
 async def test_an_organization_is_sent_as_openais_header(server: Any) -> None:
