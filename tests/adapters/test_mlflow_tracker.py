@@ -172,7 +172,7 @@ class Server:
 
 
 @pytest.mark.slow
-def test_the_same_arrives_over_a_server_that_comes_and_goes(tmp_path):
+def test_the_same_arrives_over_a_server_that_comes_and_goes(tmp_path, capsys):
     served, user, port = tmp_path / "server", tmp_path / "user", free_port()
     made, tracker = MadeRun(user), MlflowTracker(str(user), uri=f"http://127.0.0.1:{port}")
     with Server(served, port):
@@ -198,6 +198,7 @@ def test_the_same_arrives_over_a_server_that_comes_and_goes(tmp_path):
         steps = [point.step for point in client.get_metric_history(done.run_id, "progress.attempts")]
 
     assert (run.info.status, run.data.metrics["solved"]) == ("FINISHED", 2)
+    assert capsys.readouterr().out == ""  # where commands print their JSON
     assert steps == [1, 2, 3]
     assert "instances/b/attempt_2.txt" in listed
     assert [trace.info.tags["evalkit.outcome"] for trace in traces] == ["unsolved"]
