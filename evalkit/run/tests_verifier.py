@@ -13,7 +13,7 @@ from evalkit.core.judge import rejected
 from evalkit.core.ports import Environments, Execution, Job, Sandbox, Workspace
 from evalkit.core.types import Candidate, Finding, Instance, Tests, Verdict
 from evalkit.run.judging import cases, command, rust, suite
-from evalkit.run.judging.channel import Trial, failed, finding
+from evalkit.run.judging.channel import Trial, failed, finding, readable
 from evalkit.run.judging.kept import Kept
 from evalkit.run.judging.repository import RepositoryTests, to_parse
 
@@ -94,7 +94,8 @@ class TestsVerifier:
             return await self._repository.verdict(trial)
         make_job, judge = KINDS[tests.kind]
         trial = replace(trial, kept=await self._kept.of(trial, self.sandbox))
-        return judge(trial, await self.sandbox.run(replace(make_job(trial), image=instance.image)))
+        done = await self.sandbox.run(replace(make_job(trial), image=instance.image))
+        return readable(trial, lambda: judge(trial, done))
 
 
 def _modules(instance: Instance, tests: Tests, candidate: Candidate) -> dict[str, str]:

@@ -105,6 +105,20 @@ def verdict(
     )
 
 
+def readable(trial: Trial, judge: Callable[[], Verdict]) -> Verdict:
+    """What `judge` makes of the reports. Raises GraderError where they have a form that no harness gives them.
+
+    A candidate that found nonce and channel can write such ones; they must not end the run, nor count as a verdict.
+    """
+    try:
+        return judge()
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise GraderError(
+            f"{trial.instance.id}: the tests' reports cannot be read ({type(error).__name__}: {str(error)[:100]}): the "
+            "candidate forges them, or evalkit's harness has a bug. Look at the answer."
+        ) from error
+
+
 def failed(failure: Failure, *found: Finding) -> Verdict:
     """A verdict that needed no run."""
     return Verdict(accepted=False, failure=failure, findings=found[:MOST_FINDINGS], rules_total=1)

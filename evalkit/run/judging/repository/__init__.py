@@ -6,7 +6,7 @@ from evalkit.core.environment import Environment
 from evalkit.core.errors import GraderError
 from evalkit.core.ports import Environments, Execution, Sandbox, Workspace
 from evalkit.core.types import Instance, Outcome, Verdict
-from evalkit.run.judging.channel import Trial
+from evalkit.run.judging.channel import Trial, readable
 from evalkit.run.judging.repository.judged import judge, seen
 from evalkit.run.judging.repository.laid import Laid, laid, to_parse
 from evalkit.run.judging.repository.placed import misplaced
@@ -43,7 +43,7 @@ class RepositoryTests:
     async def verdict(self, trial: Trial) -> Verdict:
         """On one candidate, whose files are made. Raises SandboxError or GraderError (invariant 2)."""
         environment, prepared, done = await self._run(trial)
-        return prepared.refusal or judge(trial, environment, prepared, done)
+        return prepared.refusal or readable(trial, lambda: judge(trial, environment, prepared, done))
 
     async def seen(self, trial: Trial) -> dict[str, Outcome]:
         """Every test that ran, by the name that its runner gives, whoever asks for it. Raises as `verdict`."""
