@@ -1,6 +1,6 @@
 """Two runs set against each other: the difference, whether it is real, and where it comes from. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 
@@ -13,10 +13,9 @@ from evalkit.core.stats import (
     Interval,
     Place,
     compared,
-    cost_per_solved,
-    cost_per_solved_ratio,
+    costs_per_solved,
     holm,
-    mean_difference,
+    mean_differences,
     pass_at_k,
     pass_at_k_difference,
     pass_hat_k,
@@ -26,6 +25,11 @@ from evalkit.core.stats import (
 from evalkit.core.summary import InstanceRow
 
 LEVEL = 0.05
+QUANTITIES: tuple[Callable[[InstanceRow], float | None], ...] = (
+    lambda row: row.attempts,
+    lambda row: row.time_seconds,
+    lambda row: row.cost_usd,
+)
 Outcomes = dict[str, list[bool]]
 
 
@@ -123,6 +127,7 @@ class Comparison:
 def compare(a: Side, b: Side) -> Comparison:
     """Compare two runs. Raises ConfigError where they share no judged instance (`pairing.refuse` says more)."""
     pairs = pair(a, b)
+    attempts, seconds, cost_usd = _measured(pairs)
     traits = {**b.traits, **a.traits}
     clusters = {name: one.cluster for name, one in traits.items() if one.cluster}
     ours, theirs = outcomes(pairs)
@@ -137,9 +142,9 @@ def compare(a: Side, b: Side) -> Comparison:
         p_adjusted=found.p_value,
         conclusion=found.conclusion,
         smallest=smallest_uplift(len(pairs)),
-        attempts=_measured(pairs, lambda row: row.attempts),
-        seconds=_measured(pairs, lambda row: row.time_seconds),
-        cost_usd=_measured(pairs, lambda row: row.cost_usd),
+        attempts=attempts,
+        seconds=seconds,
+        cost_usd=cost_usd,
         per_solved=_per_solved(pairs),
         passes=_passes(ours, theirs),
         rungs=by_rung(a, b),
@@ -188,14 +193,16 @@ def _adjusted(one: Comparison, p_value: float) -> Comparison:
     return replace(one, p_adjusted=p_value, conclusion="no_difference_shown" if lost else one.conclusion)
 
 
-def _measured(pairs: Sequence[Pair], value: Callable[[InstanceRow], float | None]) -> Difference | None:
-    """None where no instance has the quantity on both sides."""
-    ours = _means({one.instance_id: one.a for one in pairs}, value)
-    theirs = _means({one.instance_id: one.b for one in pairs}, value)
+def _measured(pairs: Sequence[Pair]) -> Iterator[Difference | None]:
+    """Attempts, seconds and US dollars; None where no instance has the quantity on both sides."""
+    climbs = {one.instance_id: one.a for one in pairs}, {one.instance_id: one.b for one in pairs}
+    means = [(_means(climbs[0], value), _means(climbs[1], value)) for value in QUANTITIES]
+    for (ours, theirs), difference in zip(means, mean_differences(means), strict=True):
+        yield None if difference is None else _difference(ours, theirs, difference)
+
+
+def _difference(ours: Mapping[str, float], theirs: Mapping[str, float], difference: Interval) -> Difference:
     shared = [name for name in ours if name in theirs]  # in order: sums of a set differ from process to process
-    difference = mean_difference(ours, theirs)
-    if difference is None:
-        return None
     a, b = (sum(each[name] for name in shared) / len(shared) for each in (ours, theirs))
     return Difference(a, b, difference, len(shared))
 
@@ -218,7 +225,7 @@ def _per_solved(pairs: Sequence[Pair]) -> CostPerSolved:
         for rows in ({one.instance_id: one.a for one in pairs}, {one.instance_id: one.b for one in pairs})
     ]
     a, b = ((cost, {one.instance_id: one.shares[side] for one in pairs}) for side, cost in enumerate(costs))
-    return CostPerSolved(cost_per_solved(*a), cost_per_solved(*b), cost_per_solved_ratio(a, b))
+    return CostPerSolved(*costs_per_solved(a, b))
 
 
 def _passes(ours: Outcomes, theirs: Outcomes) -> tuple[Passes, ...]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from statistics import fmean
 
 from evalkit.core.factors import Cell as Factored
 from evalkit.core.frontier import Point, frontier
+from evalkit.core.levers import shares
 from evalkit.core.stats import Interval
 from evalkit.core.summary import Summary
 from evalkit.core.sweep import Cell, State, factors
@@ -84,16 +84,8 @@ def as_cells(found: Sequence[Found]) -> tuple[Factored, ...]:
     complete = [one for one in found if one.cell.state is State.COMPLETE and one.summary]
     choices = factors([one.cell for one in complete], [one.settings or {} for one in complete])
     return tuple(
-        Factored(chosen, _outcomes(one.summary)) for one, chosen in zip(complete, choices, strict=True) if one.summary
+        Factored(chosen, *shares(one.summary)) for one, chosen in zip(complete, choices, strict=True) if one.summary
     )
-
-
-def _outcomes(summary: Summary) -> dict[str, float]:
-    judged: dict[str, list[bool]] = {}
-    for row in summary.instances:
-        if row.status in (Status.SOLVED, Status.UNSOLVED):
-            judged.setdefault(row.instance_id, []).append(row.solved)
-    return {name: fmean(outcomes) for name, outcomes in judged.items()}
 
 
 def _unit(found: Sequence[Found]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from evalkit.core.errors import ConfigError
 from evalkit.core.factors import Cell, Effect, Interaction, effects, interactions
 from evalkit.core.pairing import JUDGED, Side
+from evalkit.core.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def levers(sides: Sequence[Side], choices: Sequence[Mapping[str, str]]) -> Lever
 
     Raises ConfigError where the runs are no cells of one sweep.
     """
-    cells = [Cell(dict(chosen), _outcomes(side)) for side, chosen in zip(sides, choices, strict=True)]
+    cells = [Cell(dict(chosen), *shares(side.summary)) for side, chosen in zip(sides, choices, strict=True)]
     traits = {name: one for side in sides for name, one in side.traits.items()}
     clusters = {name: one.cluster for name, one in traits.items() if one.cluster}
     try:
@@ -42,10 +43,10 @@ def levers(sides: Sequence[Side], choices: Sequence[Mapping[str, str]]) -> Lever
         raise ConfigError(f"these runs do not tell what their factors do: {error}") from error
 
 
-def _outcomes(side: Side) -> dict[str, float]:
-    """Each judged instance's share of solved climbs."""
+def shares(summary: Summary) -> tuple[dict[str, float], int]:
+    """Each judged instance's share of solved climbs, and of how many climbs that is at most: a cell's outcomes."""
     climbs: dict[str, list[bool]] = {}
-    for row in side.summary.instances:
+    for row in summary.instances:
         if row.status in JUDGED:
             climbs.setdefault(row.instance_id, []).append(row.solved)
-    return {name: sum(each) / len(each) for name, each in climbs.items()}
+    return {name: sum(each) / len(each) for name, each in climbs.items()}, max(map(len, climbs.values()), default=1)

@@ -138,5 +138,9 @@ def test_the_lever_that_lifted_is_found():
     found = levers(sides, choices)
     assert [(one.factor, one.level) for one in found.lifted] == [("model", "big")]
     assert found.lifted[0].effect.value == pytest.approx(0.5)
+    thrice = [side({f"i{n:03}": marks for n in range(20)}) for marks in ("---", "---", "+--", "+--")]
+    effect = levers(thrice, choices).lifted[0].effect
+    assert effect.value == pytest.approx(1 / 3)
+    assert effect.high - effect.low < 0.2  # 120 climbs a side; 0.3, if an epoch's share were one climb
     with pytest.raises(ConfigError, match="different factors"):
         levers(sides[:2], [{"model": "a"}, {"feedback": "b"}])

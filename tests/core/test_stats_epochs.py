@@ -15,6 +15,7 @@ from evalkit.core.stats import (
     compared,
     cost_per_solved,
     cost_per_solved_ratio,
+    costs_per_solved,
     difference,
     mean_difference,
     paired,
@@ -180,6 +181,21 @@ def test_means_are_compared_on_shared_instances_and_ends_are_known():
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
     assert mean_difference(a, {"x": 1.0}) is None
     assert mean_difference({"i0": 1.0}, {"i0": 3.0}).high == inf
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("cost", [0.0, 0.1, 0.1 + 0.2])
+def test_identical_costs_have_bounds_without_width_and_no_warning(cost):
+    names = [f"i{n}" for n in range(12)]
+    a, b = dict.fromkeys(names, 0.1), dict.fromkeys(names, cost)
+    solved = {name: n % 4 == 0 for n, name in enumerate(names)}
+    for clusters in (None, {name: str(n % 6) for n, name in enumerate(names)}):
+        found = mean_difference(a, b, clusters=clusters)
+        assert (found.low, found.value, found.high) == pytest.approx((cost - 0.1,) * 3, abs=1e-12)
+        ours, theirs, ratio = costs_per_solved((a, solved), (b, solved), clusters=clusters)
+        assert (ours.value, theirs.value, ratio.value) == pytest.approx((0.4, 4 * cost, cost / 0.1))
+        assert (ratio.low, ratio.high) == pytest.approx((cost / 0.1,) * 2)
+        assert theirs == cost_per_solved(b, solved, clusters=clusters)  # drawn alike, together or alone
 
 
 def test_the_bootstrap_of_a_mean_is_about_students_interval():

@@ -7,6 +7,7 @@ from evalkit.core.stats import solved_rate
 from evalkit.core.summary import DatasetFacts, InstanceRow, Summary
 from evalkit.core.sweep import Cell, State, current, factors, measured, status
 from evalkit.core.types import Status
+from tests.core.compared import summary as runs_summary
 
 
 def cell(*overrides, state=State.COMPLETE, **more):
@@ -80,10 +81,13 @@ def test_cells_that_were_judged_on_different_instances_are_not_alike():
 
 def test_main_effects_see_complete_cells_with_every_instances_outcome():
     cells = as_cells([found("a=1"), found("a=2", solved=(True, True)), Found(cell("a=3", state=State.UNFINISHED))])
-    assert [(dict(one.choices), dict(one.outcomes)) for one in cells] == [
-        ({"a": "1"}, {"i0": 1.0, "i1": 0.0}),
-        ({"a": "2"}, {"i0": 1.0, "i1": 1.0}),
+    assert [(dict(one.choices), dict(one.outcomes), one.epochs) for one in cells] == [
+        ({"a": "1"}, {"i0": 1.0, "i1": 0.0}, 1),
+        ({"a": "2"}, {"i0": 1.0, "i1": 1.0}, 1),
     ]
+    repeats = runs_summary({"i0": "+-", "i1": "++-"})
+    (cell_of_repeats,) = as_cells([Found(cell("a=1"), repeats)])
+    assert (dict(cell_of_repeats.outcomes), cell_of_repeats.epochs) == ({"i0": 1 / 2, "i1": 2 / 3}, 3)
 
 
 @pytest.mark.parametrize(
