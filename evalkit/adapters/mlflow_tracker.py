@@ -29,7 +29,7 @@ from evalkit.core.types import Solution, Status
 
 TRACES = ("all", "failed", "none")
 EVERY_S, EVERY_POINTS = 1.0, 200
-PATIENCE_S = 120.0  # without a sign of life from the worker; its own time-outs together are shorter, on a busy machine too
+PATIENCE_S = 120.0  # without a sign of life from the worker; longer than its own time-outs, also when busy
 PARTING_S = 1.0  # to mark a run that broke off; a worker that takes longer ends without us
 
 
