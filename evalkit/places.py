@@ -1,10 +1,12 @@
-"""Where evalkit's files lie: the user's own under EVALKIT_HOME first, then the installed ones."""
+"""Where evalkit's files lie: the user's own under EVALKIT_HOME first, then the installed ones, then plug-ins'."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 
 from evalkit.core.errors import ConfigError
@@ -12,6 +14,7 @@ from evalkit.core.errors import ConfigError
 PACKAGE = Path(__file__).resolve().parent
 # What a registered config brought along, while one is run. A variable, so that a sweep's processes have it too.
 BUNDLE = "EVALKIT_BUNDLE"
+PLUG_IN_GROUPS = ("evalkit.plugins", "evalkit.generators", "evalkit.rules")  # of entry points
 
 
 def home() -> Path:
@@ -53,6 +56,25 @@ def installed(name: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
+@lru_cache(maxsize=4)
+def plugged(search_path: tuple[str, ...]) -> tuple[Path, ...]:  # noqa: ARG001  what the answer depends on
+    """The packages of installed plug-ins (entry point group evalkit.plugins), found without importing any."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  scans all installed packages
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    names = dict.fromkeys(point.value.split(":")[0].split(".")[0] for point in entry_points(group="evalkit.plugins"))
+    specs = [find_spec(name) for name in sorted(names)]
+    return tuple(Path(place) for spec in specs if spec for place in spec.submodule_search_locations or ())
+
+
+def plug_ins() -> dict[str, str]:
+    """Installed packages that bring something, with their versions."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  as above
+
+    points = [point for group in PLUG_IN_GROUPS for point in entry_points(group=group)]
+    return {point.dist.name: point.dist.version for point in points if point.dist}
+
+
 def bundle() -> Path | None:
     """The folder of the registered config that is run (`from=models:/…`), None without one."""
     named = os.environ.get(BUNDLE)
@@ -74,9 +96,13 @@ def bringing(folder: Path) -> Iterator[None]:
 
 
 def folders(name: str) -> list[Path]:
-    """The folders called `name` that are there: a registered config's, then the user's own, then the installed one."""
+    """The folders called `name` that are there: a registered config's, the user's own, the installed one, plug-ins'.
+
+    Plug-ins come last: what they bring is added to what evalkit has, and never takes its place unseen.
+    """
     brought = bundle()
     found = [*([brought / name] if brought else []), home() / name, installed(name)]
+    found += [package / name for package in plugged(tuple(sys.path))]
     return [path for path in dict.fromkeys(found) if path.is_dir()]
 
 

@@ -6,16 +6,17 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.adapters.no_tracker import NoTracker
 from evalkit.cli.execute import sandbox_lines
 from evalkit.cli.hydra_app import Composed, launch
-from evalkit.cli.tables import counted
+from evalkit.cli.own_options import take_form
+from evalkit.cli.tables import counted, show
 from evalkit.core.errors import ConfigError, EvalkitError
-from evalkit.places import cache, mlruns
+from evalkit.places import cache, mlruns, plug_ins
 from evalkit.settings import read
 from evalkit.wiring import Wired
 
@@ -24,6 +25,7 @@ HELP = """evalkit doctor [OVERRIDE…]: is everything that this config needs the
 It looks at the dataset, each rung's model and key, the sandbox and the tracking store, and spends nothing. The
 overrides are those of `evalkit run`, whose --help lists groups and settings. Exit code 0 if all is well, else 2.
 
+  --format json    the lines for programs: what, ok, detail
   --clean [DAYS]   remove the containers that a killed run left behind, and trees and environments in the cache that
                    no run has used for so many days (30); say what the rest takes, and end
 
@@ -47,13 +49,41 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if "--clean" in argv:
         return _clean([argument for argument in argv if argument != "--clean"])
-    return launch(argv, "evalkit doctor", job)
+    rest = list(argv)
+    return launch(rest, "evalkit doctor", Doctor(take_form(rest)))
 
 
-def job(composed: Composed) -> int:
-    """Check one composed config."""
-    wired = Wired(composed.config, composed.choices, read(composed.config))
-    return asyncio.run(_all(_checks(wired)))
+@dataclass(frozen=True)
+class Doctor:
+    """Checks one composed config; `form` is table, for lines as they come, or json."""
+
+    form: str = "table"
+
+    def __call__(self, composed: Composed) -> int:
+        """Look at everything; 0 if all is well, else 2."""
+        wired = Wired(composed.config, composed.choices, read(composed.config))
+        rows = asyncio.run(self._looked(_checks(wired)))
+        well = all(row["ok"] for row in rows)
+        if self.form == "json":
+            show(rows, {}, form="json")
+        else:
+            print("all is there" if well else "not ready: mend the lines marked `no`")
+        return 0 if well else 2
+
+    async def _looked(self, checks: Sequence[Check]) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = []
+        for check in checks:
+            try:
+                rows.append({"what": check.what, "ok": True, "detail": await check.look()})
+            except EvalkitError as error:
+                rows.append({"what": check.what, "ok": False, "detail": str(error)})
+            if self.form == "table":
+                print(_line(rows[-1]), flush=True)
+        return rows
+
+
+def _line(row: Mapping[str, object]) -> str:
+    return f"  {'ok' if row['ok'] else 'no'}  {row['what']}" + (f": {row['detail']}" if row["detail"] else "")
 
 
 def _clean(rest: Sequence[str]) -> int:
@@ -90,20 +120,6 @@ def _megabytes(folder: Path) -> float:
     """What a folder takes on the disk."""
     found = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
     return sum(path.lstat().st_blocks * 512 for path in found if path.is_symlink() or path.exists()) / 1e6
-
-
-async def _all(checks: Sequence[Check]) -> int:
-    well = True
-    for check in checks:
-        try:
-            detail = await check.look()
-        except EvalkitError as error:
-            well = False
-            print(f"  no  {check.what}: {error}")
-        else:
-            print(f"  ok  {check.what}" + (f": {detail}" if detail else ""))
-    print("all is there" if well else "not ready: mend the lines marked `no`")
-    return 0 if well else 2
 
 
 def _checks(wired: Wired) -> list[Check]:
@@ -148,4 +164,15 @@ def _checks(wired: Wired) -> list[Check]:
         Check("graders", graders),
         Check(f"sandbox {wired.choices.get('sandbox', '')}", sandbox),
         Check("tracking store", tracker),
+        *_plugged(),
     ]
+
+
+def _plugged() -> list[Check]:
+    """What plug-ins are installed, where any are."""
+    found = ", ".join(f"{name} {version}" for name, version in plug_ins().items())
+
+    async def named() -> str:
+        return found
+
+    return [Check("plug-ins", named)] if found else []

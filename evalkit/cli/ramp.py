@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from evalkit.cli.ascent import Ascent
 from evalkit.cli.hydra_app import Composed, launch
+from evalkit.cli.own_options import take_form
 from evalkit.cli.run import CODES
 from evalkit.core.advice import what_it_shows
 from evalkit.core.gate import Decision, percent
@@ -17,22 +19,41 @@ STOPPED = 4
 
 def main(argv: Sequence[str]) -> int:
     """Climb, or resume, the ramp that the overrides describe."""
-    return launch(argv, "evalkit ramp", job, "ramp")
+    rest = list(argv)
+    return launch(rest, "evalkit ramp", Job(take_form(rest)), "ramp")
 
 
-def job(composed: Composed) -> int:
-    """One ramp of one composed config; its exit code."""
-    from evalkit.cli.again import Again  # noqa: PLC0415  most ramps are no retry
+@dataclass(frozen=True)
+class Job:
+    """One ramp of one composed config; `form` is table, for phases as they end, or json, for all of them at the end."""
 
-    retry = composed.config["ramp"]["retry"] != "none"
-    ascent = Again(composed) if retry else Ascent(composed)
-    _plan(ascent)
-    code = 0
-    for passed, results in ascent.climb():
-        show(passed, results, ascent.phases[-1].number)
-        code = _code(passed, results)
-    print(f"record: {ascent.where}/")
-    return code
+    form: str = "table"
+
+    def __call__(self, composed: Composed) -> int:
+        """Climb it; its exit code."""
+        from evalkit.cli.again import Again  # noqa: PLC0415  most ramps are no retry
+
+        retry = composed.config["ramp"]["retry"] != "none"
+        ascent = Again(composed) if retry else Ascent(composed)
+        _plan(ascent)
+        code = 0
+        phases: list[PhaseResults] = []
+        for passed, results in ascent.climb():
+            phases.append(results)
+            if self.form == "table":
+                show(passed, results, ascent.phases[-1].number)
+            code = _code(passed, results)
+        self._end(ascent, phases)
+        return code
+
+    def _end(self, ascent: Ascent, phases: Sequence[PhaseResults]) -> None:
+        if self.form == "table":
+            print(f"record: {ascent.where}/")
+            return
+        import msgspec  # noqa: PLC0415  needed only here
+
+        told = {"record": ascent.where, "phases": phases}
+        print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
 
 
 def _plan(ascent: Ascent) -> None:

@@ -37,8 +37,9 @@ class RungSeen:
 
 @dataclass(frozen=True)
 class Picture:
-    """What is known now. `state` is running, preparing (before the first climb), ending (publishing), killed, or as the summary says.
+    """What is known now.
 
+    `state` is running, preparing (before the first climb), ending (publishing), killed, or as the summary says.
     `climbs` is how many there will be (None: not known yet); `per_minute` and `seconds_left` are None unless it runs
     and climbs have ended; money that is not known is None. `under_way` are climbs that have an answer and go on: one
     that waits for its first is not seen from outside. `limits` are the caps that are set: used and limit.

@@ -121,6 +121,8 @@ def test_a_ramp_leaves_what_the_interface_names_and_the_same_command_again_does_
     before = {path: path.stat().st_mtime_ns for path in (home.path / "mlruns").rglob("*.json")}
     again = home.evalkit(*command)
     assert (again.returncode, again.stdout) == (0, first.stdout)
+    told = json.loads(home.evalkit(*command, "--format", "json").stdout)
+    assert told["phases"] == [phase(folder, 1), phase(folder, 2)]
     assert {path: path.stat().st_mtime_ns for path in (home.path / "mlruns").rglob("*.json")} == before
 
 

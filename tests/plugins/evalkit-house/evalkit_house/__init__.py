@@ -1,0 +1,1 @@
+"""A plug-in of evalkit: what it brings stands in pyproject.toml."""
