@@ -52,7 +52,8 @@ class Sample:
 
 @dataclass
 class Limits(Caps):
-    """`concurrency` climbs at once (`auto`: 2 where all models are local, else 16); `identical_errors` outages
+    """`concurrency` climbs at once, or `auto`: as many requests as each provider takes, found while running between
+    `concurrency_least` and `concurrency_most`, from `concurrency_start` on; `identical_errors` outages
     of the same fingerprint in a row stop the run (invariant 10).
 
     `cost_usd`, `tokens`, `calls` and `seconds` cap the run; the same under `instance` a climb, under `sweep` all cells
@@ -61,6 +62,9 @@ class Limits(Caps):
     seconds, each wait twice the last (docs/limits.md)."""  # noqa: D205, D209
 
     concurrency: int | str = "auto"
+    concurrency_start: int = 8
+    concurrency_least: int = 1
+    concurrency_most: int = 100
     identical_errors: int = 5
     instance: Caps = field(default_factory=Caps)
     sweep: Caps = field(default_factory=Caps)
@@ -80,6 +84,11 @@ class Limits(Caps):
                 raise ValueError(f"{key} is {getattr(self, key)!r}; it must be at least 0")
         if self.concurrency != "auto" and (isinstance(self.concurrency, str) or self.concurrency < 1):
             raise ValueError(f"concurrency is {self.concurrency!r}; it must be auto or at least 1")
+        if not 1 <= self.concurrency_least <= self.concurrency_most:
+            found = f"{self.concurrency_least} and {self.concurrency_most}"
+            raise ValueError(
+                f"concurrency_least and concurrency_most are {found}; the first must be from 1 to the other"
+            )
         if self.identical_errors < 0:
             raise ValueError(f"identical_errors is {self.identical_errors}; it must be at least 0 (never stop)")
 

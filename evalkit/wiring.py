@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from evalkit.adapters.flaky_tests import FlakyTests
 from evalkit.adapters.rubric_files import RubricFolder
 from evalkit.adapters.skill_files import read as read_skills
+from evalkit.core.concurrency import Bounds
 from evalkit.core.errors import ConfigError
 from evalkit.core.feedback import shows_hidden_tests
 from evalkit.core.ladder import Rung
@@ -23,6 +24,8 @@ from evalkit.core.types import Completion, Dataset, Instance, Message, Repo
 from evalkit.identity import Identity
 from evalkit.places import Places, cache, folders, home, mlruns, rubric_folders, skill_folders
 from evalkit.run.checking import effects
+from evalkit.run.road import Road, road_of
+from evalkit.run.throttle import Throttles
 from evalkit.settings import Settings, build, target
 
 if TYPE_CHECKING:
@@ -181,7 +184,8 @@ class Wired:
     def _asking(self) -> "Graders":
         from evalkit.adapters.litellm_model import Graders  # noqa: PLC0415  litellm loads when it is needed
 
-        return Graders(generators=self.generators, seed=self.settings.seed, retry=self.settings.retry)
+        settings = self.settings
+        return Graders(generators=self.generators, seed=settings.seed, retry=settings.retry, throttles=self.throttles)
 
     def within(self, bounded: "Callable[[Graders], object]") -> None:
         """Graders are asked from now on only as `bounded` lets them be asked."""
@@ -243,7 +247,9 @@ class Wired:
 
         retry = self.settings.retry
         return {
-            name: LitellmModel(name, rung, generators=self.generators, seed=self.settings.seed, retry=retry)
+            name: LitellmModel(
+                name, rung, generators=self.generators, seed=self.settings.seed, retry=retry, throttles=self.throttles
+            )
             for name, rung in self.settings.ladder.rungs.items()
         }
 
@@ -259,6 +265,26 @@ class Wired:
         if isinstance(wanted, int):
             return wanted
         return 2 if all(rung.model.startswith("local/") for rung in self.rungs.values()) else 16
+
+    @cached_property
+    def throttles(self) -> Throttles | None:
+        """How many requests each provider gets at once, where that is to be found out."""
+        limits = self.settings.limits
+        if limits.concurrency != "auto":
+            return None
+        least, most = limits.concurrency_least, limits.concurrency_most
+        start = min(most, max(least, limits.concurrency_start))
+        return Throttles(Bounds(start, least, most), self.settings.retry.timeout_s)
+
+    @cached_property
+    def road(self) -> Road | None:
+        """How many climbs go at once by the same; None: a number says it, or only scripts and recordings answer."""
+        asked = {rung.model: self.generators.get(rung.model.partition("/")[0]) for rung in self.rungs.values()}
+        local = sum(found is not None and not found.simulated for found in asked.values())
+        remote = sum(found is None for found in asked.values())
+        if self.throttles is None or not local + remote:
+            return None
+        return road_of(self.throttles, local, remote * self.settings.limits.concurrency_most)
 
     @cached_property
     def simulated(self) -> bool:

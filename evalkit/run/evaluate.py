@@ -17,6 +17,7 @@ from evalkit.run.gates import Gates, GateSettings, PutOff
 from evalkit.run.given_up import GivenUp
 from evalkit.run.ledger import paid_for_health
 from evalkit.run.records import Metered, NotRecorded, OnlyRecorded, Searchable
+from evalkit.run.road import Road
 from evalkit.run.solve import solve
 from evalkit.run.spending import Climber, Spending, climbing
 from evalkit.run.stopping import Stop, Stopped
@@ -46,6 +47,7 @@ class Plan:
     concurrency: int
     identical_errors: int
     quarantined: Mapping[str, str]
+    road: Road | None = None  # how many climbs go at once where that is found out; None: `concurrency`, always
 
 
 class Evaluation:
@@ -72,6 +74,8 @@ class Evaluation:
         self._given_up = GivenUp(climb.ladder, climb.journal)
         self._stop = Stop()
         self._climb = replace(climb, models=self._stop.guarded(self._given_up.guarded(models)))
+        if plan.road is not None:
+            self._climb = replace(self._climb, verifier=plan.road.aside(climb.verifier))
         self._observers = observers
         self._todo = Todo(self._climbs())
         self._alarm = _Alarm(plan.identical_errors)
@@ -83,7 +87,7 @@ class Evaluation:
             self._tally.spend(paid)
         try:
             async with asyncio.TaskGroup() as workers:
-                for _ in range(self._plan.concurrency):
+                for _ in range(self._plan.concurrency if self._plan.road is None else self._plan.road.most):
                     workers.create_task(self._work())
         except* Exception as group:  # noqa: BLE001  unwraps the group; nothing is swallowed
             raise _first(group) from None
@@ -143,17 +147,26 @@ class Evaluation:
 
     async def _work(self) -> None:
         """One worker: takes the next climb until there is none. All run on one thread, hence no lock."""
-        while (taken := await self._todo.next()) is not None:
-            try:
-                solution = await self._solve(*taken, self._climb)
-            except Stopped:  # what it had recorded is added by _recall
-                return
-            except PutOff as later:
-                self._put_off(taken, later)
-            else:
-                self._end(taken, solution)
-            finally:
-                self._todo.done()
+        going = True
+        while going:
+            async with nullcontext() if self._plan.road is None else self._plan.road.place():
+                going = await self._next()
+
+    async def _next(self) -> bool:
+        """Take the next climb to its end; whether there may be another."""
+        if (taken := await self._todo.next()) is None:
+            return False
+        try:
+            solution = await self._solve(*taken, self._climb)
+        except Stopped:  # what it had recorded is added by _recall
+            return False
+        except PutOff as later:
+            self._put_off(taken, later)
+        else:
+            self._end(taken, solution)
+        finally:
+            self._todo.done()
+        return True
 
     def _put_off(self, taken: tuple[Instance, int], later: PutOff) -> None:
         """It goes on when its rung may be asked again; while a provider is down nothing new is begun at its door."""

@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 
 from evalkit.core.ports import Verifier
 from evalkit.core.types import Candidate, Instance, Verdict
+from evalkit.run.throttle import Throttles
+
+JUDGED = 32  # climbs at most that wait for verdicts beside those that ask
 
 
 class Road:
@@ -67,6 +70,19 @@ class Road:
             if not turn.done():
                 self._taken += 1
                 turn.set_result(None)
+
+
+def road_of(throttles: Throttles, local: int, most: int) -> Road:
+    """Places for as many climbs as there are slots at providers, and one for each of `local` models.
+
+    A few more, since a climb also writes prompts and records: one should be waiting when a slot is free.
+    """
+
+    def places() -> int:
+        slots = throttles.limit + local
+        return slots + 1 + slots // 8
+
+    return Road(places, places() + most + JUDGED)
 
 
 class _Aside:

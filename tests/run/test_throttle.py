@@ -27,6 +27,7 @@ class Provider:
         self.most = max(self.most, self.under_way)
         try:
             await self.let.wait()
+            await asyncio.sleep(0.001)
             if self.errors:
                 raise self.errors.pop(0)
             return Completion("ok", tokens_prompt=5, tokens_completion=5)

@@ -13,6 +13,7 @@ from evalkit.core.errors import ConfigError
 from evalkit.core.ladder import Rung
 from evalkit.core.ports import Generator
 from evalkit.core.types import Completion, Message, Prompt
+from evalkit.run.throttle import Throttles
 
 RUNG_KEYS = frozenset(field.name for field in fields(Rung)) - {"model", "attempts", "on", "params"}
 DEFAULTS = {"max_tokens": 512}  # a few sentences and a verdict
@@ -25,8 +26,15 @@ class Graders:
     set as such, the rest are litellm's. What a rung may not set is refused here as well.
     """
 
-    def __init__(self, *, generators: Mapping[str, Generator], seed: int, retry: RetrySettings) -> None:
-        self._generators, self._seed, self._retry = generators, seed, retry
+    def __init__(
+        self,
+        *,
+        generators: Mapping[str, Generator],
+        seed: int,
+        retry: RetrySettings,
+        throttles: Throttles | None = None,
+    ) -> None:
+        self._generators, self._seed, self._retry, self._throttles = generators, seed, retry, throttles
         self._made: dict[str, LitellmModel] = {}
 
     def model(self, name: str, params: Mapping[str, object]) -> LitellmModel:
@@ -35,7 +43,12 @@ class Graders:
         if key not in self._made:
             rung = _rung(name, params)
             self._made[key] = LitellmModel(
-                "grader", rung, generators=self._generators, seed=self._seed, retry=self._retry
+                "grader",
+                rung,
+                generators=self._generators,
+                seed=self._seed,
+                retry=self._retry,
+                throttles=self._throttles,
             )
         return self._made[key]
 

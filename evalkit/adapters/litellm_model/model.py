@@ -5,8 +5,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
-from evalkit.adapters.litellm_model import answers
+from evalkit.adapters.litellm_model import allowances, answers
 from evalkit.adapters.litellm_model.bridge import ASKING, Asking, register, warm_bridge
 from evalkit.adapters.litellm_model.checks import OLLAMA, check_remote, missing_keys, provider_of
 from evalkit.adapters.litellm_model.client import NO_KEY, load, warm
@@ -20,12 +21,14 @@ from evalkit.core.errors import (
     ModelError,
     ModelUnavailableError,
     ProviderTimeoutError,
+    QuotaError,
     RateLimitError,
 )
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Rung
 from evalkit.core.ports import Generator
 from evalkit.core.types import Completion, Prompt
+from evalkit.run.throttle import Throttle, Throttles
 
 SEEDS_PER_EPOCH = 100_000
 
@@ -38,11 +41,19 @@ class LitellmModel:
     the same answer is no repeat. Keys come from the environment; a server of one's own (`api_base`) that asks
     for none gets a placeholder. Costs: the rung's `price`, else litellm's price map, else None; where an
     earlier request of the same completion timed out, None, since it may have been billed. An in-process model
-    that says it is `free` costs 0.0 without a price, because nothing is paid.
+    that says it is `free` costs 0.0 without a price, because nothing is paid. `throttles` say how many requests
+    a provider gets at once (None: all that come); models in this process look to that themselves.
     """
 
     def __init__(
-        self, rung_name: str, rung: Rung, *, generators: Mapping[str, Generator], seed: int, retry: RetrySettings
+        self,
+        rung_name: str,
+        rung: Rung,
+        *,
+        generators: Mapping[str, Generator],
+        seed: int,
+        retry: RetrySettings,
+        throttles: Throttles | None = None,
     ) -> None:
         refuse(rung_name, rung)
         self.rung = rung
@@ -54,6 +65,8 @@ class LitellmModel:
         self._generator = generators.get(prefix)
         self._free = bool(getattr(self._generator, "free", False))
         self._first = FirstAlone()
+        self._throttles = throttles if self._generator is None else None
+        self._throttle: Throttle | None = None
         self._unavailable = ""  # once the provider said so, it is not asked again
         self._ready: asyncio.Future[None] | None = None
         self._provider = ""
@@ -82,6 +95,8 @@ class LitellmModel:
         self._provider = provider_of(self.rung.model, self._prefixes)
         self._server = self._place()
         self._mapped = _priced(litellm, self.rung.model, self._provider)
+        if self._throttles is not None:
+            self._throttle = self._throttles.of(place_of(self._provider, self.rung.api_base))
         await (warm(self._provider) if self._generator is None else warm_bridge())
 
     async def check(self) -> None:
@@ -104,22 +119,33 @@ class LitellmModel:
         try:
             completion = await with_retries(
                 self.retry,
-                lambda: self._first.run(lambda: self._request(prompt, sent)),
+                lambda: self._first.run(lambda: self._in_turn(prompt, sent)),
                 hopeless=lambda error: sent.spent or self._repeats(error),
+                began=lambda: sent.began,
             )
         except (ModelUnavailableError, ContextWindowError, ContentRefusedError) as error:
             completion = _nothing(error.failure, str(error))
         except ModelError as error:
             error.requests = sent.requests
+            if sent.spent and not isinstance(error, QuotaError):
+                raise QuotaError(str(error), retry_after_s=error.retry_after_s, requests=sent.requests) from error
             raise
         if sent.timed_out and not (self._free and self.rung.price is None):
             completion = replace(completion, cost_usd=None)
         return replace(completion, requests=sent.requests, seconds=sent.took())
 
+    async def _in_turn(self, prompt: Prompt, sent: "_Sent") -> Completion:
+        """One request, when its provider takes it; waits between tries hold nobody up."""
+        if self._throttle is None:
+            return await self._request(prompt, sent)
+        return await self._throttle.run(lambda: self._request(prompt, sent), self.rung.model)
+
     async def _request(self, prompt: Prompt, sent: "_Sent") -> Completion:
         """One request, with the errors of core/errors; none where the model is known not to be there."""
         if self._unavailable:
             raise ModelUnavailableError(self._unavailable, requests=0)
+        if not sent.requests:
+            sent.began = time.monotonic()
         sent.requests += 1
         sent.at = time.perf_counter()
         params = self._params(prompt)
@@ -136,6 +162,8 @@ class LitellmModel:
             if asking and asking.error:
                 raise raised from None  # as the generator raised it, without litellm's wrapping
             raise raised from None if holds_secret(error) else error
+        if self._throttle is not None and (told := allowances.told(response)) is not None:
+            self._throttle.told(told)
         reply = asking.reply if asking else None
         sent.seconds = reply.seconds if reply else None
         return answers.read(response, reply, who=self.who, price=self.rung.price, mapped=self._mapped, free=self._free)
@@ -146,7 +174,9 @@ class LitellmModel:
             self._unavailable = str(raised)
         sent.timed_out = sent.timed_out or isinstance(raised, ProviderTimeoutError)
         own = isinstance(raised, ModelError) and self._generator is not None
-        sent.spent = isinstance(raised, RateLimitError) and spent(raised if own else error, self._name)
+        sent.spent = isinstance(raised, QuotaError) or (
+            isinstance(raised, RateLimitError) and spent(raised if own else error, self._name)
+        )
 
     def _repeats(self, error: Exception) -> bool:
         """Whether asking again would only take as long again: a model in this process draws the same answer.
@@ -194,6 +224,11 @@ class LitellmModel:
         return f"set {' and '.join(names)} in the environment" if names else ""
 
 
+def place_of(provider: str, api_base: str | None) -> str:
+    """Whose limits count: the provider's, or those of a server of one's own, by its host."""
+    return f"{provider} at {urlsplit(api_base).netloc}" if api_base else provider
+
+
 def _with_organization(params: Mapping[str, Any]) -> dict[str, Any]:
     """OpenAI's `organization` as the header that it is: litellm's plain handler would drop it unsaid."""
     if "organization" not in params:
@@ -211,19 +246,20 @@ def _nothing(failure: Failure, detail: str) -> Completion:
 
 
 class _Sent:
-    """What one completion sent: `requests` in all, the last of them at `at` (perf_counter seconds).
+    """What one completion sent: `requests` in all, the first at `began`, the last at `at` (seconds of two clocks).
 
     `seconds` is how long an in-process model says it worked, `timed_out` whether any request did, `spent`
     whether the last one failed for want of money.
     """
 
-    __slots__ = ("at", "requests", "seconds", "spent", "timed_out")
+    __slots__ = ("at", "began", "requests", "seconds", "spent", "timed_out")
 
     def __init__(self) -> None:
         self.requests = 0
         self.spent = self.timed_out = False
         self.seconds: float | None = None
         self.at = time.perf_counter()
+        self.began = time.monotonic()
 
     def took(self) -> float:
         """Seconds of the last request; none were spent where none was sent."""

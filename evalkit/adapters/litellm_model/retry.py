@@ -47,20 +47,23 @@ class RetrySettings:
 
 
 async def with_retries(
-    settings: RetrySettings, send: Callable[[], Awaitable[T]], hopeless: Callable[[Exception], bool]
+    settings: RetrySettings,
+    send: Callable[[], Awaitable[T]],
+    hopeless: Callable[[Exception], bool],
+    began: Callable[[], float],
 ) -> T:
     """What `send` returns, after as many tries as it needs. Raises the last ModelError.
 
-    `hopeless` says which errors of a passing kind will not pass.
+    `hopeless` says which errors of a passing kind will not pass; `began` when the first request was sent (seconds of
+    time.monotonic), since waiting for a turn is no trying.
     """
-    deadline = time.monotonic() + settings.timeout_s
     try:
         return await send()
     except PASSING as error:
         if hopeless(error):
             raise
         failed = error
-    return await _again(settings, send, hopeless, failed, deadline)
+    return await _again(settings, send, hopeless, failed, began() + settings.timeout_s)
 
 
 async def _again(
