@@ -33,7 +33,7 @@ from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.core.suspects import Watch
 from evalkit.core.traits import traits
 from evalkit.core.triage import Triaging
-from evalkit.places import home, mlruns
+from evalkit.places import home, mlruns, plug_ins
 from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.ledger import Ledger
 from evalkit.run.preflight import preflight, quarantine, refuse_unhealthy, rehearse
@@ -171,7 +171,8 @@ class Session:
         self._folder.begin(record, as_yaml(dict(wired.config)), self._lock(), rubrics_yaml(wired), known)
         tracker = wired.tracker
         tracker.start(record)
-        plan = Plan(wired.instances, settings.epochs, wired.concurrency, settings.limits.identical_errors, quarantined)
+        alarm, road = settings.limits.identical_errors, wired.road
+        plan = Plan(wired.instances, settings.epochs, wired.concurrency, alarm, quarantined, road)
         climb = Climb(settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal)
         watch, triaging = Watch(wired.instances, wired.shared_rubric), Triaging(wired.instances)
         with progress(record.climbs, self.where) as bar:
@@ -179,7 +180,7 @@ class Session:
             evaluation = Evaluation(plan, climb, observers, spending=self._spending, gates=gates(wired), say=_say)
             cut_short = ""
             try:
-                with seldom(), gently(evaluation.stop):
+                with seldom(), gently(lambda: _stop(evaluation, wired)):
                     await evaluation.run()
                 if evaluation.is_stopped:
                     raise KeyboardInterrupt  # noqa: TRY301  ends as Ctrl-C at once does
@@ -248,11 +249,18 @@ class Session:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "packages": {name: _version(name) for name in PINNED},
+            "plugins": plug_ins(),
             "dataset": {"name": self._wired.dataset.name, "digest": self._wired.dataset.digest},
             "instances": [instance.id for instance in self._wired.instances],
             "overrides": list(self._overrides),
             "commit": commit(),
         }
+
+
+def _stop(evaluation: Evaluation, wired: Wired) -> None:
+    evaluation.stop()
+    if wired.throttles is not None:  # requests that wait for their turn are not under way
+        wired.throttles.close()
 
 
 def _say(line: str) -> None:
