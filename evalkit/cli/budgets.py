@@ -1,11 +1,18 @@
 """A run's budgets out of its settings; a cap on money is refused where a price is unknown, before anything is spent."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from evalkit.adapters.litellm_model import count_tokens, mapped_price
+from evalkit.adapters.run_folder import RunFolder
+from evalkit.adapters.sweep_budget import SweepBudget
+from evalkit.adapters.sweep_folder import SweepFolder, is_held
+from evalkit.core.caps import Amount
 from evalkit.core.errors import ConfigError
 from evalkit.core.ladder import Price, Rung
 from evalkit.core.ports import Generator
+from evalkit.core.summary import Summary
+from evalkit.places import mlruns
 from evalkit.run.gates import GateSettings
 from evalkit.run.spending import BudgetedGraders, Shared, Spending
 from evalkit.settings import Limits
@@ -31,6 +38,30 @@ def spending(wired: Wired, since: float, earlier_s: float, shared: Shared | None
         _refuse_unpriced(wired, limits)
         wired.within(lambda graders: BudgetedGraders(graders, made))
     return made
+
+
+def shared(wired: Wired, folder: Path) -> SweepBudget | None:
+    """The budget of the sweep in `folder`, for one of its cells; None where it has no cap."""
+    caps = wired.settings.limits.sweep
+    if not caps.is_set:
+        return None
+    others = {cell.key for cell in SweepFolder(folder).cells()} - {"", wired.key}
+    summaries = {key: RunFolder(mlruns() / "runs" / key).summary() for key in sorted(others)}
+    known = {key: _spent(found) for key, found in summaries.items() if found is not None}
+    return SweepBudget(folder / "budget.json", wired.key, caps, known=known, alive=lambda key: is_held(cell_lock(key)))
+
+
+def cell_lock(key: str) -> Path:
+    """What a process holds while it works on a run's cell, of whichever sweep."""
+    return mlruns() / "hydra" / "locks" / key
+
+
+def _spent(summary: Summary) -> Amount:
+    """What a run says that it took; unknown parts count as nothing."""
+    graders = summary.graders.requests if summary.graders else 0
+    calls = sum(rung.attempts for rung in summary.by_rung) + graders
+    tokens = sum(part or 0 for part in summary.tokens.values())
+    return Amount(summary.cost_usd or 0.0, tokens, calls, summary.wall_seconds)
 
 
 def gates(wired: Wired) -> GateSettings:

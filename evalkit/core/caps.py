@@ -72,10 +72,11 @@ class Hit:
     def __str__(self) -> str:
         """What was hit, and which override raises it."""
         what = self.name.rpartition(".")[2]
-        next_call = f", the next call may take {said(what, self.wanted)}" if self.wanted else ""
-        more = said_plain(what, max(2 * self.cap, self.spent + 2 * self.wanted, 1 if what != "cost_usd" else 0.01))
-        reached = f"{self.name}={said_plain(what, self.cap)} is reached: {said(what, self.spent)} spent{next_call}"
-        return f"{reached}; {self.name}={more} (null: no cap) raises it"
+        over = "is reached" if self.spent >= self.cap else "leaves no room for the next call"
+        may = f", which may take {said(what, self.wanted)}" if self.spent < self.cap else ""
+        more = 2 * max(self.cap, self.spent, self.wanted)
+        told = f"{self.name}={said_plain(what, self.cap)} {over}{may}; {said(what, self.spent)} spent so far"
+        return f"{told}. {self.name}={said_plain(what, math.ceil(more) if what != 'cost_usd' else more)} raises it"
 
 
 class Budget:

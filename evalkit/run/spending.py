@@ -48,16 +48,16 @@ class Recorded(Searchable, Protocol):
 class Shared(Protocol):
     """A budget that other processes spend from as well."""
 
-    def hit(self, wanted: Amount) -> Hit | None:
-        """As Budget's."""
+    def hit(self, mine: Amount, wanted: Amount) -> Hit | None:
+        """The cap under which such a call can never be made, `mine` being what this run has spent."""
         ...
 
-    def reserve_if_fits(self, wanted: Amount) -> bool:
-        """Reserve it, if it fits beside what all others have reserved."""
+    def reserved(self, mine: Amount, held: Amount, wanted: Amount) -> bool:
+        """Reserve it, if it fits beside what this run (`held`) and all others hold."""
         ...
 
-    def settle(self, wanted: Amount, took: Amount) -> None:
-        """As Budget's."""
+    def note(self, mine: Amount, held: Amount) -> None:
+        """Make known what this run has spent and holds."""
         ...
 
 
@@ -127,6 +127,8 @@ class Spending:
             self.budget.spent += amount
             if extra is not None:
                 self._extras[extra.instance_id, extra.epoch] += amount
+        if self.shared is not None:
+            self.shared.note(self.budget.spent + Amount(seconds=self.earlier_s), Amount())
 
     def took_over(self, record: object) -> None:
         """Count what another run of the family has paid for this one, as its summary counts it."""
@@ -199,7 +201,7 @@ class Spending:
         self.budget.spent = Amount(
             self.budget.spent.cost_usd, self.budget.spent.tokens, self.budget.spent.calls, self._elapsed()
         )
-        self.hit = self.hit or self.budget.hit(wanted) or (self.shared.hit(wanted) if self.shared else None)
+        self.hit = self.hit or self.budget.hit(wanted) or self._shared_hit(wanted)
         if self.hit:
             raise BudgetError(str(self.hit))
         for one in budgets[1:]:
@@ -208,7 +210,10 @@ class Spending:
                 raise BudgetError(str(found))
 
     def _shares(self, wanted: Amount) -> bool:
-        return self.shared is None or self.shared.reserve_if_fits(wanted)
+        return self.shared is None or self.shared.reserved(self.budget.spent, self.budget.held, wanted)
+
+    def _shared_hit(self, wanted: Amount) -> Hit | None:
+        return None if self.shared is None else self.shared.hit(self.budget.spent, wanted)
 
     async def _change(self) -> None:
         """Until a call has ended, here or perhaps in another process."""
@@ -224,7 +229,7 @@ class Spending:
         for one in budgets:
             one.settle(wanted, amount)
         if self.shared is not None:
-            self.shared.settle(wanted, amount)
+            self.shared.note(self.budget.spent, self.budget.held)
         self._freed.set()
         self._freed = asyncio.Event()
 

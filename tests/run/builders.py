@@ -71,6 +71,9 @@ class Memory:
     def __contains__(self, key):
         return key in self.records
 
+    def recorded(self):
+        return tuple(self.records)
+
     async def once(self, key, kind, effect, *args):
         if key not in self.records:
             self.records[key] = await effect(*args)

@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.adapters.sweep_folder import SweepFolder, alone
+from evalkit.cli.budgets import cell_lock, shared
 from evalkit.cli.elsewhere import here
 from evalkit.cli.execute import Session
 from evalkit.cli.hydra_app import Composed, Ended
@@ -85,7 +86,7 @@ class CellJob:
             return earlier, summary
         tags = {"evalkit.sweep": self.tag, "evalkit.cell": cell.name}
         try:
-            session = Session(wired, overrides, tags, time.perf_counter())
+            session = Session(wired, overrides, tags, time.perf_counter(), shared=shared(wired, self.folder))
             found = session.finished()
             if found is None:
                 wired.tracker.prepare()  # its library loads in a process of its own meanwhile
@@ -165,7 +166,7 @@ class CellJob:
 
 def lock_of(key: str) -> Path:
     """What a process holds while it works on a run's cell, of whichever sweep."""
-    return mlruns() / "hydra" / "locks" / key
+    return cell_lock(key)
 
 
 def _wired(composed: Composed, cell: Cell) -> Wired:
