@@ -133,7 +133,7 @@ def outcome(row: InstanceRow) -> str:
     """A climb's end in a few words."""
     if row.status is Status.SOLVED:
         return f"solved by {row.rung}, attempt {row.attempts}"
-    after = f" after {row.attempts} attempts" if row.attempts else ""
+    after = f" after {row.attempts} attempt{'s' * (row.attempts > 1)}" if row.attempts else ""
     return f"{row.status}{after}: {row.error_type or 'no reason known'}: {(row.final_error or '')[:200]}"
 
 

@@ -68,7 +68,7 @@ RULES = [
 ]
 LADDER = """rungs:
   small: {model: scripted/small.yaml, attempts: 2, temperature: 0.7}
-  big: {model: scripted/big.yaml, attempts: 2, temperature: 0.7}
+  big: {model: scripted/answers_of_the_big_one.yaml, attempts: 2, temperature: 0.7}
 """
 HOSTILE = (
     '</script><script>window.broken=1</script><!-- <script> --!> <img src=x onerror="window.broken=2">'
@@ -102,7 +102,7 @@ def home(tmp_path_factory, own_cache):
     home.write("tasks.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     home.write("conf/ladder/mine.yaml", LADDER)
     home.write("small.yaml", json.dumps(SMALL))
-    home.write("big.yaml", json.dumps(BIG))
+    home.write("answers_of_the_big_one.yaml", json.dumps(BIG))
     common = ["dataset=jsonl", "dataset.path=tasks.jsonl", "ladder=mine", "tracker=none"]
     for more in (["name=both"], ["~ladder.rungs.big", "name=small"]):
         done = home.evalkit("run", *common, *more)
