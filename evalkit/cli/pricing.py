@@ -7,8 +7,9 @@ from functools import cached_property
 
 from evalkit.cli.recordings import Recorded
 from evalkit.core.errors import ConfigError
-from evalkit.core.ladder import Price, Rung
+from evalkit.core.ladder import Price, Rung, asks_alike
 from evalkit.core.results import AttemptRow
+from evalkit.core.simulate import sources
 
 MILLION = 1_000_000
 HUNDRED = 100  # above, no decimals
@@ -19,11 +20,15 @@ RECORDED = ("replay/", "scripted/")  # their seconds say nothing of a model's
 class Pricing:
     """What attempts cost: as recorded, or by `--price`. `unit` is usd, tokens, seconds or attempts.
 
+    A price is of every run's rung of that name; where several runs have one and they ask differently, the later are
+    called `name_2` and so on, and a price under that name is theirs alone.
+
     Raises ConfigError for a price that cannot be read, or a unit in which an attempt's cost is unknown.
     """
 
     def __init__(self, runs: Sequence[Recorded], prices: Sequence[str], wanted: str) -> None:
         self._runs = runs
+        self._sources = sources(run.ladder for run in runs)
         self._prices = dict(self._read(text) for text in prices)
         self.counted = False  # whether tokens had to be counted
         self._wanted = wanted
@@ -65,7 +70,7 @@ class Pricing:
     def cost(self, source: str, row: AttemptRow) -> float:
         """What an attempt costs."""
         if self.unit == "usd":
-            price = self._prices.get(source) or self._prices.get(row.rung)
+            price = self._price(source, row.rung)
             if price is None:
                 return row.cost_usd or 0.0
             prompt, completion = self._tokens(row)
@@ -76,7 +81,19 @@ class Pricing:
 
     def priced(self, name: str, rung: Rung) -> Rung:
         """The rung with the price that was given for it."""
-        return replace(rung, price=self._prices[name]) if name in self._prices else rung
+        called = {source: mine for run in reversed(self._runs) for mine, source in self._named(run).items()}
+        price = self._price(name, called[name])
+        return rung if price is None else replace(rung, price=price)
+
+    def _price(self, source: str, rung: str) -> Price | None:
+        return self._prices.get(source) or self._prices.get(rung)
+
+    def _named(self, run: Recorded) -> dict[str, str]:
+        """What each of a run's rungs is called here."""
+        rungs = run.ladder.rungs.items()
+        return {
+            name: next(one for one, known in self._sources.items() if asks_alike(known, rung)) for name, rung in rungs
+        }
 
     def _tokens(self, row: AttemptRow) -> tuple[int, int]:
         """As the provider told, else counted."""
@@ -106,27 +123,30 @@ class Pricing:
 
     @property
     def _paid(self) -> bool:
-        return any(row.cost_usd for row in self._rows())
+        return any(row.cost_usd for _, row in self._rows())
 
     def _unknown(self, unit: str) -> list[str]:
         """The rungs of which some attempt's cost is unknown."""
         if unit == "usd":
-            rows = (row for row in self._rows() if row.cost_usd is None and row.rung not in self._prices)
+            found = (name for name, row in self._rows() if row.cost_usd is None and self._price(name, row.rung) is None)
         elif unit == "tokens":
-            rows = (row for row in self._rows() if row.tokens_prompt is None or row.tokens_completion is None)
+            found = (name for name, row in self._rows() if row.tokens_prompt is None or row.tokens_completion is None)
         else:
             return []
-        return list(dict.fromkeys(row.rung for row in rows))
+        return list(dict.fromkeys(found))
 
     def _mend(self, rung: str) -> str:
         return f"give --price {rung}=PROMPT,COMPLETION, or another --cost"
 
-    def _rows(self) -> Iterator[AttemptRow]:
-        return (row for run in self._runs for row in run.attempts if not row.skipped)
+    def _rows(self) -> Iterator[tuple[str, AttemptRow]]:
+        """What was asked, under the rungs' names here."""
+        for run in self._runs:
+            named = self._named(run)
+            yield from ((named[row.rung], row) for row in run.attempts if not row.skipped)
 
     def _read(self, text: str) -> tuple[str, Price]:
         rung, _, numbers = text.partition("=")
-        there = [name for run in self._runs for name in run.ladder.rungs]
+        there = [*self._sources, *(name for run in self._runs for name in run.ladder.rungs)]
         if rung not in there:
             near = get_close_matches(rung, there, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(dict.fromkeys(there))}"

@@ -25,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--attempts", type=int, metavar="N", help="attempts a rung at most (as many as were recorded)")
     parser.add_argument("--max-attempts", type=int, metavar="N", help="cap of a climb (that of the first run)")
     parser.add_argument(
-        "--price", action="append", default=[], metavar="RUNG=PROMPT,COMPLETION", help="US dollars a million tokens"
+        "--price",
+        action="append",
+        default=[],
+        metavar="RUNG=PROMPT,COMPLETION",
+        help="US dollars a million tokens, of every run's rung of that name; RUNG_2, as the table calls another run's "
+        "rung of the same name, is priced alone",
     )
     parser.add_argument("--cost", choices=("auto", "usd", "tokens", "seconds", "attempts"), default="auto")
     parser.add_argument(

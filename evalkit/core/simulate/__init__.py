@@ -1,7 +1,7 @@
 """Ladders never run, from recorded attempts: what another order, subset or number of attempts would have come to."""
 
 from evalkit.core.simulate.climb import Climb, Unknown, climbs
-from evalkit.core.simulate.evidence import Evidence, Recording, Unit
+from evalkit.core.simulate.evidence import Evidence, Recording, Unit, sources
 from evalkit.core.simulate.outcome import Outcome, outcome
 from evalkit.core.simulate.search import Found, Spec, ladder_of, search, spec_name
 
@@ -18,5 +18,6 @@ __all__ = [
     "ladder_of",
     "outcome",
     "search",
+    "sources",
     "spec_name",
 ]

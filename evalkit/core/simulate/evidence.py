@@ -90,7 +90,7 @@ class Evidence:
         self.recordings = tuple(recordings)
         self.told = "" if untold else recordings[0].told
         self.on = recordings[0].ladder.on
-        self.sources = _sources(recordings)
+        self.sources = sources(one.ladder for one in recordings)
         judged = [one.judged for one in recordings]
         shared = frozenset.intersection(*judged)
         self.left_out = frozenset.union(*judged) - shared
@@ -188,11 +188,11 @@ class Evidence:
         return self.sources[source].temperature == 0
 
 
-def _sources(recordings: Iterable[Recording]) -> dict[str, Rung]:
+def sources(ladders: Iterable[Ladder]) -> dict[str, Rung]:
     """Every distinct rung by name; one whose name is taken by another gets a number."""
     found: dict[str, Rung] = {}
-    for recording in recordings:
-        for name, rung in recording.ladder.rungs.items():
+    for ladder in ladders:
+        for name, rung in ladder.rungs.items():
             if any(asks_alike(rung, other) for other in found.values()):
                 continue
             called, number = name, 2
