@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from weakref import finalize
 
 import msgspec
@@ -59,6 +60,10 @@ class MlflowTracker:
             raise ValueError(f"traces_at_most is {self.traces_at_most}; it must be at least 0")
         if self.uri is not None and "://" not in self.uri:
             raise ValueError(f"uri is {self.uri!r}; it must be null, sqlite:///PATH, or http://HOST:PORT")
+        if self.uri is not None and urlsplit(self.uri).password is not None:  # it would be written down with the config
+            raise ValueError(
+                "uri holds a password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or PGPASSWORD"
+            )
         if not self.experiment:
             raise ValueError("experiment is empty; it must be a name")
         self._scrubbing = Scrub(self.scrub)

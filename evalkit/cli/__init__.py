@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from evalkit import __version__
 from evalkit.core.errors import ConfigError, EvalkitError
+from evalkit.core.shown import visible
 from evalkit.places import refuse_missing_home
 
 COMMANDS = {
@@ -64,7 +65,7 @@ def _long_form(args: Sequence[str]) -> list[str]:
 
 def fail(message: str, code: int) -> int:
     """Say what went wrong on stderr; returns `code`."""
-    print(f"evalkit: {message}", file=sys.stderr)
+    print(f"evalkit: {visible(message)}", file=sys.stderr)
     return code
 
 

@@ -112,4 +112,4 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _cell(value: Any) -> str:
-    return cell(value).replace("|", "\\|").replace("\n", " ")
+    return cell(value).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

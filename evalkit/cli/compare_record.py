@@ -16,6 +16,7 @@ from evalkit.cli.compare_tables import Table
 from evalkit.cli.publish import tracker_of
 from evalkit.cli.runs_of import told
 from evalkit.core.errors import StorageError, TrackerError
+from evalkit.core.shown import csv_cell
 from evalkit.places import home, mlruns
 
 DIGITS = 12  # of a key, as a run's
@@ -136,7 +137,7 @@ def _csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)
-    writer.writerows([row.get(name) for name in table.columns] for row in table.rows)
+    writer.writerows([csv_cell(row.get(name)) for name in table.columns] for row in table.rows)
     return text.getvalue()
 
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalkit.core.shown import csv_cell, visible
+
 FORMATS = ("table", "json", "csv")
 
 
@@ -23,7 +25,7 @@ def show(
     elif form == "csv":
         writer = csv.writer(sys.stdout)
         writer.writerow(columns)
-        writer.writerows([row.get(key) for key in columns] for row in rows)  # None: an empty field
+        writer.writerows([csv_cell(row.get(key)) for key in columns] for row in rows)  # None: an empty field
     else:
         _table(rows, columns, title, tight=tight)
 
@@ -34,7 +36,7 @@ def cell(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)
+    return visible(str(value))
 
 
 def counted(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from evalkit.core.edits import FORMATS, Tree, apply, is_edit
 from evalkit.core.edits.edit import Reading
 from evalkit.core.failure import Failure
 from evalkit.core.feedback.attempts import key
+from evalkit.core.shown import markdown_cell, visible
 from evalkit.core.types import Attempt, Instance, Solution, Status
 
 SHOWN = 20  # instances that a row names
@@ -175,7 +176,7 @@ class Triaging:
         self._example(name, solution, 0, solution.error or solution.reason)
 
     def _example(self, name: str, solution: Solution, attempt: int, words: str) -> None:
-        short = " ".join(words.split())[:LONGEST]
+        short = visible(" ".join(words.split())[:LONGEST])
         new = Example(solution.instance_id, solution.epoch, attempt, short)
         self._examples[name] = min(self._examples.get(name, new), new, key=self._place)
 
@@ -253,7 +254,7 @@ def markdown(triage: Triage) -> str:
     lines = ["| cause | climbs ended | attempts | lever | example | what to do |", "|---|---|---|---|---|---|"]
     for row in triage.rows:
         cells = [row.cause, str(row.climbs), str(row.attempts), str(row.lever), words(row.example), row.advice]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(map(markdown_cell, cells)) + " |")
     return "\n".join([*lines, *(["", located(triage.located)] if triage.located else [])]) + "\n"
 
 

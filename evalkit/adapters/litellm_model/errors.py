@@ -24,6 +24,7 @@ HTTP_CLIENT, HTTP_PAYMENT, HTTP_NOT_FOUND, HTTP_TOO_MANY, HTTP_SERVER = 400, 402
 LONGEST = 400  # characters of a provider's text that are shown
 SHORTEST_SECRET = 6  # a shorter value, like "1", would blank out ordinary text
 SECRET_NAME = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD|_ACCESS_KEY_ID)$")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a terminal would obey some of them
 SECRET_SHAPE = re.compile(r"\bsk-[\w-]{6,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)|(?i:(?<=bearer )[\w.~+/=-]{6,})")
 
 # Providers word the same failure under different statuses, hence status and words together.
@@ -83,7 +84,7 @@ def translate(error: Exception, who: str, key_hint: Callable[[], str] = str) -> 
     kind, advice = _meaning(error)
     if kind is AuthenticationError:
         advice = key_hint() or advice
-    text = clean(scrub(provider_text(error)))
+    text = UNPRINTABLE.sub("?", clean(scrub(provider_text(error))))
     return kind(f"{who}: {text}; {advice}", retry_after_s=retry_after(_headers(error)))
 
 
@@ -121,7 +122,7 @@ def holds_secret(error: BaseException | None) -> bool:
 
 def provider_text(error: Exception) -> str:
     """What the provider said, in one line, without litellm's wrapping."""
-    text = re.split(r"\nTraceback|\n\s*This looks like a bug in LiteLLM", str(error), maxsplit=1)[0]
+    text = re.split(r"\s*Traceback \(most recent|\n\s*This looks like a bug in LiteLLM", str(error), maxsplit=1)[0]
     text = re.sub(r"^((litellm\.)?\w*(Error|Timeout): )+", "", text)
     text = re.sub(r"^\w+Exception( -|:) |\.? Handle with `litellm\.\w+`\.?|\blitellm\.(\w+\.)*", "", text).strip()
     text = " ".join((_message_in(text) or text).split()) or type(error).__name__

@@ -17,6 +17,7 @@ from evalkit.cli.sweep import effects
 from evalkit.cli.tables import counted, show
 from evalkit.core.errors import StorageError
 from evalkit.core.leaderboard import Board, Found, Row, leaderboard
+from evalkit.core.shown import csv_cell
 from evalkit.core.stats import Interval
 from evalkit.core.sweep import Cell, State, status
 from evalkit.places import mlruns
@@ -92,7 +93,7 @@ class SweepBoard:
         columns = [*self.board.factors, *CSV]
         writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
         self._folder.write("leaderboard.csv", text.getvalue().encode())
         self._folder.write("leaderboard.json", self._json().encode())
         table = {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]}
