@@ -23,6 +23,7 @@ from yaml import YAMLError
 
 from evalkit.cli import elsewhere, from_registry
 from evalkit.cli.explain import explain
+from evalkit.cli.hydra_arguments import parsed
 from evalkit.cli.overrides import as_written, for_hydra, refuse_unknown_rungs
 from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.places import folders, installed, mlruns
@@ -48,9 +49,12 @@ class UserFirst(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Called by Hydra when it sets its search path up."""
-        for path in reversed(folders("conf")):  # the last that is put in front is searched first
-            if path != installed("conf"):
-                search_path.prepend("evalkit-home", f"file://{path}")
+        found = folders("conf")
+        own = found.index(installed("conf"))
+        for path in reversed(found[:own]):  # the last that is put in front is searched first
+            search_path.prepend("evalkit-home", f"file://{path}")
+        for path in found[own + 1 :]:
+            search_path.append("evalkit-plugin", f"file://{path}")
         # A search path is a whole folder, here the user's own: Hydra's --help and --info would look through all of it.
         for path in folders("sweeps") if self.with_sweeps else []:
             search_path.append("evalkit-sweeps", f"file://{path.parent}")
@@ -70,7 +74,7 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | Ende
 def _launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | Ended"], primary: str) -> int:
     _register(with_sweeps=any(argument.startswith("+sweeps=") for argument in argv))
     saved = sys.argv
-    sys.argv = [prog, *for_hydra(argv)]
+    sys.argv = [prog, *for_hydra(parsed(argv, prog).in_order)]
     # Without it Hydra catches what a job raises, prints a traceback and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with elsewhere.carrying(mlruns() / "hydra") as carried:
@@ -79,6 +83,10 @@ def _launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | End
             hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name=primary)(task)()
         except REFUSED as error:
             raise _refusal(error, argv, primary) from error
+        except ValueError as error:
+            if (refused := _no_option(error)) is None:
+                raise
+            raise refused from error
         finally:
             sys.argv = saved
         codes = [*task.codes, *carried.codes()]
@@ -145,6 +153,10 @@ def _compose(overrides: Sequence[str], primary: str) -> Composed:
             return _composed(config)
     except REFUSED as error:
         raise _refusal(error, overrides, primary) from error
+    except ValueError as error:
+        if (refused := _no_option(error)) is None:
+            raise
+        raise refused from error
 
 
 def _register(*, with_sweeps: bool) -> None:
@@ -209,6 +221,13 @@ def _refusal(error: Exception, overrides: Sequence[str] = (), primary: str = "ru
         extra = next(name for name in EXTRAS if found[1].startswith(name))
         return ConfigError(f"hydra's {found[1]} is not installed: pip install 'evalkit[{extra}]'")
     return ConfigError(explain(text, options, lambda: [*keys(primary, overrides), *groups()]))
+
+
+def _no_option(error: ValueError) -> ConfigError | None:
+    """What Hydra raises for `tracker=null`, in words; None for any other ValueError."""
+    if not str(error).startswith("Config group override"):
+        return None
+    return ConfigError("a group is set to what names no option (null, a number, …); `tracker=none` does without one")
 
 
 def options(group: str) -> list[str]:

@@ -104,7 +104,8 @@ def test_a_cell_that_fails_is_told_at_once_and_stops_the_others_only_if_asked(ho
     ("content", "says"),
     [
         ("hydra: {sweeper: {params: {max_attempts: '1,4'}}}", "the line `mode: MULTIRUN`"),
-        ("hydra: {mode: MULTIRUN, sweeper: {params: {max_atempts: '1,4'}}}", "++max_atempts"),
+        ("hydra: {mode: MULTIRUN, sweeper: {params: {max_atempts: '1,4'}}}", "sweeps/caps.yaml: Could not override"),
+        ("hydra: {mode: MULTIRUN, sweeper: {params: {feedback: 'none,lst'}}}", "Did you mean 'last'?"),
         ("hydra: {mode: MULTIRUN}\nsweep: {fail_fats: true}", "no setting 'fail_fats'"),
         ("hydra: {mode: MULTIRUN}\nsweep: {objectives: [solved_rat]}", "did you mean 'solved_rate'?"),
         (OPTUNA.replace("DIRECTION", "minimize"), "the worst solved_rate"),
@@ -116,6 +117,7 @@ def test_a_sweep_that_cannot_work_is_refused_before_anything_is_spent(home, scri
     home.write("sweeps/caps.yaml", f"# @package _global_\n{content}\n")
     found = home.evalkit("sweep", "caps", *scripted)
     assert (found.returncode, says in found.stderr, home.runs) == (2, True, []), found.stderr
+    assert len(found.stderr.splitlines()) == 1, "nothing is announced that does not begin"
 
 
 def test_a_sweep_for_no_package_is_told_its_first_line(home, scripted):

@@ -1,15 +1,17 @@
 """evalkit sweep NAME: every cell of sweeps/NAME.yaml as a run of its own, tied by a tag; again resumes."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-
-from hydra._internal.utils import get_args_parser  # the one way to tell its flags from overrides as Hydra does
+from difflib import get_close_matches
 
 from evalkit.cli.hydra_app import launch, sweep_names
+from evalkit.cli.hydra_arguments import parsed
+from evalkit.cli.own_options import take
 from evalkit.cli.sweep.plan import SweepPlan
 from evalkit.core.errors import ConfigError
 
+OWN = ("--fail-fast", "--format")
+FORMATS = ("table", "json", "csv")
 HELP = """evalkit sweep NAME [OVERRIDE…]: every cell of sweeps/NAME.yaml as a run of its own; again skips done cells.
 
 The sweeps: {names}
@@ -29,28 +31,30 @@ def main(argv: Sequence[str]) -> int:
         return 0 if argv else 2
     name, *rest = argv
     if name not in sweep_names():
-        from difflib import get_close_matches  # noqa: PLC0415  for a slip only
-
         near = get_close_matches(name, sweep_names(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sweep_names())}"
         raise ConfigError(f"no sweep {name!r}; {hint}")
-    own, hydras = _own().parse_known_args(rest)
-    asked = get_args_parser().parse_args(hydras)
+    fail_fast, form = _take_own(rest)
+    given = parsed(rest, "evalkit sweep", OWN)
+    asked = given.asked
     if asked.cfg or asked.info or asked.hydra_help or asked.shell_completion or asked.help:
-        return launch([f"+sweeps={name}", *hydras], "evalkit sweep", _nothing)
+        return launch([f"+sweeps={name}", *rest], "evalkit sweep", _nothing)
     from evalkit.cli.sweep.run import SweepRun  # noqa: PLC0415  what only shows need not pay
 
-    plan = SweepPlan(name, tuple(asked.overrides), asked.config_dir)
-    flags = [one for one in hydras if one not in asked.overrides]
-    return SweepRun(plan, flags, fail_fast=own.fail_fast, form=own.format).run()
+    plan = SweepPlan(name, given.overrides, asked.config_dir)
+    return SweepRun(plan, given.flags, fail_fast=fail_fast, form=form).run()
 
 
-def _own() -> argparse.ArgumentParser:
-    """What is not Hydra's; errors as one line and exit code 2."""
-    parser = argparse.ArgumentParser(prog="evalkit sweep NAME", add_help=False, allow_abbrev=False)
-    parser.add_argument("--fail-fast", action="store_true")
-    parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
-    return parser
+def _take_own(argv: list[str]) -> tuple[bool, str]:
+    """What is not Hydra's, taken out of `argv`: fail-fast, and the leaderboard's format. Raises ConfigError."""
+    form = take(argv, "--format") or "table"
+    if form not in FORMATS:
+        near = get_close_matches(form, FORMATS, 1)
+        raise ConfigError(f"--format {form!r}: {f'did you mean {near[0]!r}?' if near else 'it is table, json or csv'}")
+    fail_fast = "--fail-fast" in argv
+    while "--fail-fast" in argv:
+        argv.remove("--fail-fast")
+    return fail_fast, form
 
 
 def _nothing(_composed: object) -> int:

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from evalkit.cli.hydra_app import Composed, composed
+from evalkit.cli.hydra_app import Composed, composed, groups, options
 from evalkit.cli.overrides import for_hydra
 from evalkit.core.digest import canonical
 from evalkit.core.errors import ConfigError, EvalkitError
@@ -47,14 +47,24 @@ class SweepPlan:
             )
         self._check_objectives()
         self._check_storage()
+        try:
+            self._check_swept()
+        except ConfigError as error:
+            if isinstance(error.__cause__, HydraException):  # anything else is the one cell's, which is told so
+                raise ConfigError(f"{self._blamed(str(error))}{error}") from error
 
     @cached_property
     def swept(self) -> dict[str, str]:
         """Settings with their values, from the file and the command line."""
+        return {name: factor(one)[1] for name, one in self._sweeping.items()}
+
+    @cached_property
+    def _sweeping(self) -> dict[str, str]:
+        """The overrides of several values as they were written, by setting: the file's, then the command line's."""
         known = OmegaConf.to_container(self._hydra.sweeper, resolve=True)
         params = dict(known.get("params") or {}) if isinstance(known, dict) else {}
-        given = {factor(one)[0]: factor(one)[1] for one in self.overrides if not self._is_fixed(one)}
-        return {**{factor(str(name))[0]: str(values) for name, values in params.items()}, **given}
+        told = [f"{name}={values}" for name, values in params.items()]
+        return {factor(one)[0]: one for one in [*told, *(one for one in self.overrides if not self._is_fixed(one))]}
 
     @cached_property
     def fixed(self) -> tuple[str, ...]:
@@ -154,6 +164,28 @@ class SweepPlan:
             why = "the optuna that Hydra's sweeper pins fails on it. Leave it out: evalkit keeps the record"
             raise ConfigError(f"hydra.sweeper.storage: {storage!r}: {why}, and a sampler with a seed resumes")
 
+    def _check_swept(self) -> None:
+        """Look at the first cell, and for each option that others choose: a slip would end the sweep on the way."""
+        values = {name: _values(self._parsed(one)) for name, one in self._sweeping.items()}
+        if "BasicSweeper" not in str(self._hydra.sweeper._target_) or not all(values.values()):
+            return  # the sweeper's to say
+        for name in values.keys() & set(groups()):
+            there = options(name)
+            for value in values[name]:
+                if value not in there and "/" not in value and not self.config_dir:
+                    composed([*self._named, *self.fixed, f"{name}={value}"])  # says what there is
+        composed([*self._named, *self.fixed, *(_one(one, values[name][0]) for name, one in self._sweeping.items())])
+
+    def _blamed(self, text: str) -> str:
+        """The sweep's file, where what is wrong is a setting of it; empty where the command line says it."""
+        given = {factor(one)[0] for one in self.overrides}
+        mine = any(name in text for name in self.swept if name not in given)
+        return f"{self._path}: " if mine else ""
+
+    @cached_property
+    def _path(self) -> Path:
+        return next(path for folder in folders("sweeps") if (path := Path(folder) / f"{self.name}.yaml").is_file())
+
     def _check_objectives(self) -> None:
         from difflib import get_close_matches  # noqa: PLC0415  for a slip only
 
@@ -215,7 +247,7 @@ class SweepPlan:
 
     def _refuse_one_run(self) -> None:
         """A sweep's file without Hydra's word for several runs would be one run, without its params."""
-        path = next(path for folder in folders("sweeps") if (path := Path(folder) / f"{self.name}.yaml").is_file())
+        path = self._path
         text = path.read_text(encoding="utf-8")
         if "@package" not in "".join(line for line in text.splitlines() if line.startswith("#")):
             raise ConfigError(f"{path} is for no package, so none of it would count. First line: # @package _global_")
@@ -228,6 +260,20 @@ class SweepPlan:
         if mode != "MULTIRUN" and not MODES & set(self.overrides):
             said = "has no hydra.mode" if mode is None else f"has hydra.mode {mode!r}"
             raise ConfigError(f"{path} {said}, and would be one run. Add under `hydra:` the line `mode: MULTIRUN`.")
+
+
+def _values(override: Override) -> list[str]:
+    """Nothing where they are the sweeper's to find: a glob, an interval."""
+    if not override.is_sweep_override():
+        return [str(override.get_value_element_as_str())]
+    try:
+        return [str(value) for value in override.sweep_string_iterator()]
+    except (HydraException, ValueError, NotImplementedError):
+        return []
+
+
+def _one(override: str, value: str) -> str:
+    return f"{override.partition('=')[0]}={value}"
 
 
 def _count(override: Override) -> int:
