@@ -21,7 +21,7 @@ from evalkit.run.checking import effects
 from evalkit.settings import fingerprinted
 
 # These change how a run goes, not what it computes, so they are no part of its fingerprint.
-INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset", "report_up_to")
+INCIDENTAL = ("tracker", "limits", "retry", "name", "dataset", "report_up_to", "cache")
 SCHEDULING = ("concurrency", "ahead", "starting_at_once", "engine_timeout_s", "lease_s")  # the same of a sandbox
 AUTO = "evalkit.run.auto_sandbox.AutoSandbox"
 BUBBLEWRAP = "evalkit.adapters.bubblewrap_sandbox.BubblewrapSandbox"

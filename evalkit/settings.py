@@ -31,6 +31,7 @@ YOUNGER = {
     "skills": ("most", "tokens", "only", "folder"),
 }
 ON_QUOTA = ("pause", "wait")
+CACHED = ("never", "greedy", "all")  # which answers other runs may have: none, those at temperature 0, all
 TARGETS = ("dataset", "strategy", "verifier", "sandbox", "tracker")  # groups whose options name a class
 
 
@@ -115,12 +116,17 @@ class Settings:
     name: str | None = None
     preflight: bool = True
     report_up_to: int = 1000
+    cache: str = "never"
 
     def __post_init__(self) -> None:
         """Refuse what can never work. Raises ValueError."""
         for key in ("max_attempts", "epochs"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} is {getattr(self, key)}; it must be at least 1")
+        if self.cache not in CACHED:
+            near = get_close_matches(self.cache, CACHED, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it must be {', '.join(CACHED[:-1])} or {CACHED[-1]}"
+            raise ValueError(f"cache is {self.cache!r}; {hint}")
 
 
 @dataclass

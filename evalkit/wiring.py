@@ -31,6 +31,7 @@ from evalkit.settings import Settings, build, target
 if TYPE_CHECKING:
     from evalkit.adapters.git_workspace import GitWorkspace
     from evalkit.adapters.litellm_model import Graders
+    from evalkit.adapters.response_cache import AnswerCache
     from evalkit.run.world import RuleWorld
 
 
@@ -247,11 +248,36 @@ class Wired:
 
         retry = self.settings.retry
         return {
-            name: LitellmModel(
-                name, rung, generators=self.generators, seed=self.settings.seed, retry=retry, throttles=self.throttles
+            name: self._kept(
+                rung,
+                LitellmModel(
+                    name,
+                    rung,
+                    generators=self.generators,
+                    seed=self.settings.seed,
+                    retry=retry,
+                    throttles=self.throttles,
+                ),
             )
             for name, rung in self.settings.ladder.rungs.items()
         }
+
+    def _kept(self, rung: Rung, model: Model) -> Model:
+        """The model, with its answers kept for other runs where the settings say so."""
+        if self.settings.cache == "never":
+            return model
+        from evalkit.adapters.response_cache import CachedModel  # noqa: PLC0415  for runs that want it only
+
+        prefix, _, name = rung.model.partition("/")
+        digest = getattr(self.generators.get(prefix), "digest", None)
+        weights, sampled = str(digest(name)) if digest else "", self.settings.cache == "all"
+        return CachedModel(model, rung, self.settings.seed, self._answers, sampled, weights)
+
+    @cached_property
+    def _answers(self) -> "AnswerCache":
+        from evalkit.adapters.response_cache import AnswerCache  # noqa: PLC0415  as above
+
+        return AnswerCache(mlruns() / "answers.sqlite")
 
     @property
     def rungs(self) -> dict[str, Rung]:
@@ -335,6 +361,8 @@ class Wired:
             await end()
         if (workspace := self.__dict__.get("workspace")) is not None:
             workspace.close()
+        if (answers := self.__dict__.get("_answers")) is not None:
+            answers.close()
         for generator in self.generators.values():
             getattr(generator, "close", lambda: None)()
 

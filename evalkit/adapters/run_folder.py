@@ -138,6 +138,7 @@ def _attempt(solution: Solution, attempt: Attempt) -> dict[str, Any]:
         "tokens": {"prompt": completion.tokens_prompt, "completion": completion.tokens_completion},
         "cost_usd": completion.cost_usd,
         "requests": completion.requests,
+        **({"cached": True} if completion.cached else {}),
         "seconds": {"model": completion.seconds, "verifier": verdict.seconds},
         "findings": verdict.findings,
         "verdict": verdict,

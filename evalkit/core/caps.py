@@ -160,7 +160,7 @@ def took(paid: Completion | Grading, wanted: Amount | None = None) -> Amount:
 
     A cost is unknown too where a request before the answer timed out, for it may have been billed.
     """
-    if not paid.requests:
+    if not paid.requests or (isinstance(paid, Completion) and paid.cached):  # not paid again
         return Amount()
     wanted = wanted or Amount()
     told = paid.tokens_prompt is not None and paid.tokens_completion is not None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, quantiles
 
 from evalkit.core.ladder import Ladder
+from evalkit.core.shown import visible
 from evalkit.core.stats import Interval, solved_rate
 from evalkit.core.suspects import Suspect
 from evalkit.core.triage import Triage
@@ -41,6 +42,14 @@ class GraderRow:
     cost_usd: float | None
     tokens_prompt: int | None
     tokens_completion: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRow:
+    """Answers that came from the cache, and what they had cost, which the totals hold but nobody paid again."""
+
+    answers: int
+    cost_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,7 @@ class Summary:
     graders: GraderRow | None = None
     triage: Triage | None = None
     skills: Mapping[str, int] = field(default_factory=dict)
+    cached: CachedRow | None = None
 
 
 class Total:
@@ -148,6 +158,7 @@ class Tally:
         self.cost, self.prompt, self.completion = self._totals = (Total(), Total(), Total())
         self._graders = (Total(), Total(), Total())
         self._graded = 0
+        self._cached, self._cached_cost = 0, Total()
 
     def spend(self, paid: Completion | Grading) -> None:
         """Count what a completion or a grader took, whether or not the climb is ever finished."""
@@ -155,6 +166,9 @@ class Tally:
             return
         for total, part in zip(self._totals, _parts(paid), strict=True):
             total.add(part)
+        if isinstance(paid, Completion) and paid.cached:
+            self._cached += 1
+            self._cached_cost.add(paid.cost_usd)
         if isinstance(paid, Grading):
             self._graded += paid.requests
             for total, part in zip(self._graders, _parts(paid), strict=True):
@@ -210,11 +224,16 @@ class Tally:
             wall_seconds=wall_seconds,
             skipped_rungs=dict(self._skipped),
             graders=self._grader_row(),
+            cached=CachedRow(self._cached, self._cached_cost.value) if self._cached else None,
             skills=dict(self._skills),
             why=why,
-            tags={**facts.tags, **({"evalkit.skipped_rungs": ", ".join(self._skipped)} if self._skipped else {})},
+            tags={**facts.tags, **self._found_tags()},
             instances=tuple(sorted(self.rows, key=lambda row: (row.instance_id, row.epoch))),
         )
+
+    def _found_tags(self) -> dict[str, str]:
+        skipped = {"evalkit.skipped_rungs": ", ".join(self._skipped)} if self._skipped else {}
+        return {**skipped, **({"evalkit.cached_answers": str(self._cached)} if self._cached else {})}
 
     def _grader_row(self) -> GraderRow | None:
         cost, prompt, completion = (total.value for total in self._graders)
@@ -274,10 +293,10 @@ def _error(solution: Solution) -> tuple[str | None, str | None]:
     if solution.status is Status.SOLVED:
         return None, None
     if solution.error or not solution.asked:
-        return (str(solution.failure) if solution.failure else None), solution.error or solution.reason
+        return (str(solution.failure) if solution.failure else None), visible(solution.error or solution.reason)
     verdict = solution.asked[-1].verdict
     first = verdict.findings[0].message if verdict.findings else solution.reason
-    return (str(verdict.failure) if verdict.failure else None), first
+    return (str(verdict.failure) if verdict.failure else None), visible(first)
 
 
 def _attempts(judged: list[InstanceRow]) -> dict[str, float | Mapping[str, int] | None]:

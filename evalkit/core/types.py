@@ -142,7 +142,8 @@ class Completion:
 
     `failure` is set where the model gave no usable text (`empty_response`, `refused`, `context_window`,
     `model_unavailable`, `rung_skipped`); an outage is an exception instead. `seconds` is the wall time of the last
-    request, `requests` counts all that were sent, retries included.
+    request, `requests` counts all that were sent, retries included. Of a `cached` answer all of these tell of the time
+    when it was asked for; it was not paid again.
     """
 
     text: str
@@ -155,6 +156,7 @@ class Completion:
     requests: int = 1
     failure: Failure | None = None
     detail: str = ""
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
