@@ -10,6 +10,7 @@ import yaml
 
 from evalkit.adapters.litellm_model import RetrySettings
 from evalkit.core.budget import Context
+from evalkit.core.caps import Caps
 from evalkit.core.feedback import Feedback
 from evalkit.core.ladder import Ladder, Price, Rung
 from evalkit.core.skills import Skills
@@ -17,6 +18,7 @@ from evalkit.settings import PORTS, TARGETS, Limits, Sample, Settings, target
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 PLAIN = {"ladder": Ladder, "rung": Rung, "price": Price, "context": Context, "feedback": Feedback, "limits": Limits}
+PLAIN |= {"caps": Caps}  # what limits.instance and limits.sweep hold
 HEAD = """# Config reference
 
 Written by `make docs` from the settings classes and conf/; do not edit. Every setting can be overridden on the command

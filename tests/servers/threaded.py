@@ -22,23 +22,29 @@ class Handler(BaseHTTPRequestHandler):
         while task in state.hold:
             state.held.add(task)
             time.sleep(0.02)
+        if (left := state.quota_until - time.time()) > 0:
+            error = {"message": "You exceeded your current quota", "code": "insufficient_quota"}
+            return self.reply(429, {"error": error}, {"retry-after": f"{left:.2f}"} if state.states_reset else {})
         if task in state.broken:
             return self.reply(500, {"error": {"message": state.says, "type": "server_error"}})
         state.answered[task] += 1
         content = state.texts.get(task, "right")
         message = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
+        prompt, answer = state.usage
+        usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
         return self.reply(
             200,
             {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [message], "usage": usage},
         )
 
-    def reply(self, status, body):
+    def reply(self, status, body, headers=()):
         data = json.dumps(body).encode()
         try:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))
+            for name, value in dict(headers).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
         except ConnectionError:
@@ -51,7 +57,9 @@ class Handler(BaseHTTPRequestHandler):
 class State:
     """What the server does and what it saw: `answered` by task, the authorization headers as `keys`.
 
-    `texts` are answers by task, where they are not "right".
+    `texts` are answers by task, where they are not "right"; `usage` are the tokens of each prompt and answer.
+
+    Until `quota_until` (time.time) the quota is used up; `states_reset`: and it says until when.
 
     Tasks in `hold` wait until they are taken out of it; `held` says which did.
     """
@@ -60,7 +68,8 @@ class State:
         self.url, self.latency_s = url, latency_s
         self.answered, self.broken, self.keys, self.says = Counter(), set(), set(), "down"
         self.hold, self.held = set(), set()
-        self.texts = {}
+        self.texts, self.usage = {}, (5, 1)
+        self.quota_until, self.states_reset = 0.0, True
 
 
 @contextmanager
