@@ -22,7 +22,9 @@ MODELS, STAMP = "models:/", "fetched.json"
 INSTANCES, PACKED = "instances", "instances.zip"  # mlflow_artifacts packs the instances of large runs
 SHOWN = 200  # names that an error chooses the nearest of
 SUMMARY = "summary.json"
-OURS = "tags.`evalkit.key` LIKE '%'"
+OURS = "tags.`evalkit.key` LIKE '%'" + "".join(  # runs of instances: what else evalkit leaves there is no RUN
+    f" AND tags.`evalkit.kind` != '{kind}'" for kind in ("comparison", "sweep", "ramp")
+)
 
 
 def _put(scratch: Path, target: Path, stamp: Mapping[str, Any]) -> None:

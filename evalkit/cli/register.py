@@ -2,8 +2,9 @@
 
 With --alias, the version takes the alias over if a comparison with the version that has it allows it: on the same
 instances it is better, or shown not to be worse by more than --margin (the interval of the uplift lies above it).
-Else nothing is registered, and the exit code is 4. `evalkit run from=models:/NAME@ALIAS` runs the config again, and
-`mlflow models serve -m models:/NAME@ALIAS --env-manager local` serves it.
+A run that solved nothing takes none over, and is no best of any. Else nothing is registered, and the exit code is 4.
+`evalkit run from=models:/NAME@ALIAS` runs the config again, and `mlflow models serve -m models:/NAME@ALIAS
+--env-manager local` serves it.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiment", default="evalkit", help="where --best looks, default evalkit")
     parser.add_argument("--where", default="", metavar="FILTER", help="MLflow's filter of the runs for --best")
     parser.add_argument("--margin", type=_share, default=MARGIN, help=f"default {MARGIN}: 5 points of solved rate")
-    parser.add_argument("--force", action="store_true", help="move the alias against the comparison; recorded")
+    parser.add_argument("--force", action="store_true", help="move the alias although a rule forbids it; recorded")
     parser.add_argument("--allow-simulated", action="store_true", help="take scripted or replayed answers; recorded")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     add_uri(parser)

@@ -21,7 +21,7 @@ from evalkit.cli.runs_of import run_folder, told
 from evalkit.core.errors import ConfigError, RefusedError
 from evalkit.core.pairing import Side
 from evalkit.core.ports import RunRecord
-from evalkit.core.promotion import Candidate, Ruling, best, may_move
+from evalkit.core.promotion import NOTHING, Candidate, Ruling, best, may_move
 from evalkit.core.summary import Summary
 from evalkit.core.traits import traits
 from evalkit.places import PACKAGE
@@ -73,10 +73,7 @@ class Registering:
         ruling = may_move(self._side(holder), self._own_side, args.margin, simulated=args.allow_simulated)
         compared = f"{holder.uri} (@{args.alias or CHAMPION})" if holder else ""
         if args.alias and not ruling.allowed and not args.force:
-            raise RefusedError(
-                f"refused: against {compared}: {ruling.why}. Nothing was registered; without --alias it is, "
-                "--margin sets how much worse it may be, --force moves the alias all the same."
-            )
+            raise RefusedError(_refusal(ruling, compared))
         tags = self._tags(ruling, holder)
         with tempfile.TemporaryDirectory() as scratch:
             bundle = Path(scratch) / "bundle"
@@ -93,9 +90,10 @@ class Registering:
                 note=self._note(ruling, compared),
             )
         lines = [f"compared with {compared}: {ruling.why}"] if compared else []
+        lines += [ruling.why] if not compared and not ruling.allowed else []
         if args.alias:
             self._registry.point(args.alias, version)
-            forced = " (forced: the comparison does not allow it)" if not ruling.allowed else ""
+            forced = " (forced, recorded)" if not ruling.allowed else ""
             lines.append(
                 f"@{args.alias} is version {version.number} now" + (f", was {holder.number}" if holder else "") + forced
             )
@@ -222,11 +220,20 @@ class Registering:
                 + (f" where {args.where}" if args.where else "")
             )
         _refuse_other_samples(candidates)
-        found = best(candidates, args.best)
+        found = best(candidates, args.best, useless=args.force)
         cost = "unknown" if found.cost_usd is None else f"${found.cost_usd:.4f}"
         which = f"best {args.best} of {len(candidates)} runs: {found.name} ({found.run_id[:8]})"
         print(f"{which}, {found.metrics[args.best]:.4g}, cost {cost}", file=sys.stderr)
         return found
+
+
+def _refusal(ruling: Ruling, compared: str) -> str:
+    against = f"against {compared}: " if compared else ""
+    margin = "" if ruling.rule == NOTHING else "--margin sets how much worse it may be, "
+    return (
+        f"refused: {against}{ruling.why}. Nothing was registered; without --alias it is, {margin}"
+        "--force moves the alias all the same, and is recorded."
+    )
 
 
 def _refuse_other_samples(candidates: Sequence[Candidate]) -> None:

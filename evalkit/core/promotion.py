@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evalkit.core.errors import ConfigError
+from evalkit.core.errors import ConfigError, RefusedError
 from evalkit.core.pairing import Side, pair, refuse
 from evalkit.core.stats import Compared, compared, difference
+from evalkit.core.types import Status
 
 MARGIN = 0.05
 ALLOWING = ("first", "better", "not_worse")
+NOTHING = "nothing_solved"
 MOST = 1_000_000  # instances; a sample that is larger is no advice
 # Of these metrics the lowest is the best.
 LOWER_FAMILIES = (
@@ -26,7 +28,10 @@ LOWER_FAMILIES = (
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """By which rule: first, better or not_worse, which allow it; worse, not_shown or not_comparable. `why` in words."""
+    """By which rule: first, better or not_worse allow it; nothing_solved, worse, not_shown, not_comparable do not.
+
+    `why` says it in words.
+    """
 
     rule: str
     why: str
@@ -43,10 +48,11 @@ def may_move(champion: Side | None, challenger: Side, margin: float = MARGIN, *,
 
     It may where the challenger is better (exact test, p < 0.05), or is shown not to be worse by more than `margin`: the
     95 % interval of its uplift lies above -margin (a test of non-inferiority; Tango 1998 for pairs). Both must be on
-    the same instances. `simulated` lets scripted answers be set against live ones.
+    the same instances. `simulated` lets scripted answers be set against live ones. What solved nothing is no champion,
+    also where there is none yet.
     """
-    if champion is None:
-        return Ruling("first", "nothing holds it yet")
+    if champion is None or not challenger.summary.counts.get(Status.SOLVED):
+        return _alone(challenger)
     try:
         refuse([champion, challenger], simulated=simulated)
         found = paired(champion, challenger)
@@ -62,6 +68,13 @@ def may_move(champion: Side | None, challenger: Side, margin: float = MARGIN, *,
     if found.conclusion == "worse":
         return Ruling("worse", f"{seen}: worse", found)
     return Ruling("not_shown", f"{seen}: may be worse by more than {margin:.0%}{_advice(found, margin)}", found)
+
+
+def _alone(challenger: Side) -> Ruling:
+    """Where there is nothing to compare."""
+    if challenger.summary.counts.get(Status.SOLVED):
+        return Ruling("first", "nothing holds it yet")
+    return Ruling(NOTHING, f"it solved nothing, of {len(challenger.summary.instances)}")
 
 
 def paired(champion: Side, challenger: Side) -> Compared:
@@ -114,11 +127,19 @@ class Candidate:
         return self.metrics.get("cost_usd")
 
 
-def best(candidates: Sequence[Candidate], metric: str) -> Candidate:
-    """The best by the metric; of equals the cheaper, an unknown cost last, then the earlier. Raises ConfigError."""
+def best(candidates: Sequence[Candidate], metric: str, *, useless: bool = False) -> Candidate:
+    """The best by the metric; of equals the cheaper, an unknown cost last, then the earlier.
+
+    Runs that solved nothing are cheapest and quickest, and the best of none: only `useless` lets them win. Raises
+    ConfigError where no run has the metric, RefusedError where none solved anything.
+    """
     known = [one for one in candidates if metric in one.metrics]
     if not known:
         raise ConfigError(f"no run has the metric {metric!r}")
+    if not useless:
+        known = [one for one in known if one.metrics.get("solved") != 0]
+    if not known:
+        raise RefusedError(f"none of the runs with the metric {metric!r} solved anything; --force takes one of them.")
     sign = 1 if metric.startswith(LOWER_FAMILIES) else -1
 
     def order(one: Candidate) -> tuple[float, bool, float, int]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evalkit.core.errors import ConfigError
+from evalkit.core.errors import ConfigError, RefusedError
 from evalkit.core.promotion import Candidate, best, enough, may_move
 from tests.core.compared import side
 
@@ -11,7 +11,8 @@ from tests.core.compared import side
     ("champion", "challenger", "margin", "rule"),
     [
         ("-" * 12, "+" * 12, 0.05, "better"),
-        ("+" * 12, "-" * 12, 0.05, "worse"),
+        ("+" * 12, "-" * 11 + "+", 0.05, "worse"),
+        ("-" * 12, "-" * 12, 0.9, "nothing_solved"),
         ("+" * 12, "+" * 12, 0.05, "not_shown"),  # 12 instances cannot rule out 5 points
         ("+" * 12, "+" * 12, 0.3, "not_worse"),
         ("+-" * 50, "+-" * 50, 0.05, "not_worse"),
@@ -27,6 +28,7 @@ def test_an_alias_moves_to_what_is_better_or_not_worse_by_more_than_the_margin(c
 
 def test_the_first_needs_no_comparison_and_others_must_be_on_the_same_instances():
     assert may_move(None, side("+-")).rule == "first"
+    assert may_move(None, side("--?")).why == "it solved nothing, of 3"
     assert may_move(side("+-+"), side("+-")).rule == "not_comparable"
     assert may_move(side("+-", digest="other"), side("+-")).rule == "not_comparable"
     assert may_move(side("+-", simulated=True), side("+-")).rule == "not_comparable"
@@ -56,6 +58,15 @@ def candidate(name, rate, cost, started=0):
 def test_the_best_is_the_cheaper_and_then_the_earlier_of_equals(metric, candidates, winner):
     assert best(candidates, metric).name == winner
     assert best(candidates[::-1], metric).name == winner
+
+
+def test_what_solved_nothing_is_the_cheapest_and_no_best():
+    none, some = (
+        Candidate(name, name, {"cost_usd": cost, "solved": n}, 0) for name, cost, n in (("0", 0, 0), ("1", 1, 1))
+    )
+    assert [best([none, some], "cost_usd", useless=useless).name for useless in (False, True)] == ["1", "0"]
+    with pytest.raises(RefusedError, match="solved anything; --force"):
+        best([none], "cost_usd")
 
 
 def test_a_metric_that_no_run_has_is_named():

@@ -125,6 +125,17 @@ def test_what_is_refused_registers_nothing_and_says_why_in_a_line(home, said):
     assert home.registry.holder("solver", "champion") == before
 
 
+def test_what_solved_nothing_is_no_champion_unless_forced_which_is_recorded(home, said):
+    where = [*CHOICES, "dataset.path=tasks.jsonl", "tracker=none", "max_attempts=1", "name=useless"]
+    assert said("run", "ladder=weak", *where)[0] == 0
+    assert said("publish", "useless")[0] == 0
+    useless = ("register", "useless", "--name", "nobody", "--alias", "champion", "--allow-simulated")
+    code, _, err = said(*useless)
+    assert (code, f"refused: it solved nothing, of {TASKS}. Nothing was registered" in err) == (4, True)
+    code, out, _ = said(*useless, "--force", "--format", "json")
+    assert (code, json.loads(out)["tags"]["evalkit.forced"]) == (0, f"--force: it solved nothing, of {TASKS}")
+
+
 def test_force_moves_the_alias_and_is_recorded(home, said):
     force = ("--allow-simulated", "--force", "--format", "json")
     code, out, _ = said("register", "weak", "--name", "forced", "--alias", "champion", *force)
