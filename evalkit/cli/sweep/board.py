@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from evalkit.adapters.run_folder import RunFolder
 from evalkit.adapters.sweep_folder import SweepFolder
 from evalkit.cli.runs_of import told
 from evalkit.cli.sweep import effects
-from evalkit.cli.tables import counted, show
+from evalkit.cli.tables import cell, counted, show
 from evalkit.core.errors import StorageError
 from evalkit.core.leaderboard import Board, Found, Row, leaderboard
 from evalkit.core.shown import csv_cell
@@ -30,6 +31,7 @@ CSV = (
 UNITS = {"cost_usd": "US dollars an instance", "seconds": "seconds an instance"}
 LEFT_OUT = ("seconds", "attempts", "cost")  # columns, in this order, where the terminal is too narrow
 LABEL = 34  # characters that a picture shows of a name
+BROKEN = {"attempts": "at-\ntempts", "rate, 95 %": "rate, 95 %"}  # headings that break where others would not
 GAP = 2  # blanks between columns
 MOST_FACTORS = 3  # columns of their own; more are one column
 KEY = 8  # characters of a run's key: a prefix that is taken for the whole
@@ -130,7 +132,7 @@ class SweepBoard:
         print(self._counts())
         if self.board.ranked:
             rows = [_shown(row) for row in self.board.ranked]
-            show(rows, _fitting(self._columns(), rows), tight=True)
+            show(rows, fitting(self._columns(), rows, free=self.board.unit != "cost_usd"), tight=True)
             for line in self._notes():
                 print(line)
         for line in self._others():
@@ -211,14 +213,29 @@ def _flat(row: Row) -> dict[str, Any]:
     return {**row.factors, **asdict(row), **bounds}
 
 
-def _fitting(columns: dict[str, str], rows: list[dict[str, Any]]) -> dict[str, str]:
-    """The columns that the terminal has room for."""
-    widths = {name: max(len(heading), *(len(str(row.get(name))) for row in rows)) for name, heading in columns.items()}
-    for name in LEFT_OUT:
-        if sum(widths.values()) + GAP * len(widths) <= shutil.get_terminal_size().columns:
+def fitting(columns: dict[str, str], rows: list[dict[str, Any]], *, free: bool) -> dict[str, str]:
+    """The columns that the terminal has room for: headings are broken first, and where all is `free` the cost goes."""
+    if _fits(columns, rows):
+        return columns
+    kept = {name: _broken(heading) for name, heading in columns.items()}
+    for name in ("cost", *LEFT_OUT) if free else LEFT_OUT:
+        if _fits(kept, rows):
             break
-        del widths[name]
-    return {name: columns[name] for name in widths}
+        kept.pop(name, None)
+    return kept
+
+
+def _fits(columns: dict[str, str], rows: list[dict[str, Any]]) -> bool:
+    widths = [
+        max(*map(len, heading.split("\n")), *(len(cell(row.get(name))) for row in rows))
+        for name, heading in columns.items()
+    ]
+    return sum(widths) + GAP * len(widths) <= shutil.get_terminal_size().columns
+
+
+def _broken(heading: str) -> str:
+    """Over several lines: `script.` above `attempts`."""
+    return BROKEN.get(heading) or re.sub(r"([._ ])(?=\w)", r"\1\n", heading)
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -230,7 +247,7 @@ def _shown(row: Row) -> dict[str, Any]:
         "cell": row.cell,
         "rank": f"{row.rank} {FRONTIER}" if row.on_frontier else str(row.rank),
         "solved": f"{row.solved}/{row.judged}{troubles}",
-        "rate": rate(row.solved_rate).replace(" %–", "–"),
+        "rate": rate(row.solved_rate).replace(" %–", "–").replace(" %)", ")"),
         "attempts": None if row.attempts_mean is None else f"{row.attempts_mean:.2f}",
         "cost": money(row.cost_usd),
         "seconds": None if row.seconds_mean is None else f"{row.seconds_mean:.1f}",
