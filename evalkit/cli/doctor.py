@@ -5,25 +5,29 @@
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.adapters.no_tracker import NoTracker
+from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.execute import sandbox_lines
 from evalkit.cli.hydra_app import Composed, launch
 from evalkit.cli.own_options import take_form
 from evalkit.cli.tables import counted, show
-from evalkit.core.errors import ConfigError, EvalkitError
+from evalkit.cli.watch_folder import held_by
+from evalkit.core.errors import ConfigError, EvalkitError, StorageError
 from evalkit.places import cache, mlruns, plug_ins
 from evalkit.settings import read
 from evalkit.wiring import Wired
 
 HELP = """evalkit doctor [OVERRIDE…]: is everything that this config needs there? One line each, with the mend.
 
-It looks at the dataset, each rung's model and key, the sandbox and the tracking store, and spends nothing. The
-overrides are those of `evalkit run`, whose --help lists groups and settings. Exit code 0 if all is well, else 2.
+It looks at the dataset, each rung's model and key, the sandbox, the tracking store, the folder that runs are written
+to, the run itself (new, begun, complete) and plug-ins, and spends nothing. The overrides are those of `evalkit run`,
+whose --help lists groups and settings. Exit code 0 if all is well, else 2.
 
   --format json    the lines for programs: what, ok, detail
   --clean [DAYS]   remove the containers that a killed run left behind, and trees and environments in the cache that
@@ -32,6 +36,7 @@ overrides are those of `evalkit run`, whose --help lists groups and settings. Ex
 example: evalkit doctor ladder=local dataset=starter"""
 
 UNUSED_DAYS = "30"
+LEAST_FREE = 200_000_000  # bytes: a run of a few hundred climbs with its reports
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,14 @@ class Doctor:
 
     async def _looked(self, checks: Sequence[Check]) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
+        said: dict[str, str] = {}
         for check in checks:
             try:
                 rows.append({"what": check.what, "ok": True, "detail": await check.look()})
             except EvalkitError as error:
-                rows.append({"what": check.what, "ok": False, "detail": str(error)})
+                first = said.setdefault(str(error), check.what)
+                detail = str(error) if first == check.what else f"could not be looked at: mend {first!r} first"
+                rows.append({"what": check.what, "ok": False, "detail": detail})
             if self.form == "table":
                 print(_line(rows[-1]), flush=True)
         return rows
@@ -164,8 +172,36 @@ def _checks(wired: Wired) -> list[Check]:
         Check("graders", graders),
         Check(f"sandbox {wired.choices.get('sandbox', '')}", sandbox),
         Check("tracking store", tracker),
+        Check("folder", _folder),
+        Check("run", lambda: _run(wired)),
         *_plugged(),
     ]
+
+
+async def _folder() -> str:
+    """Whether runs can be written, and how much. Raises StorageError."""
+    there = next(path for path in (mlruns(), *mlruns().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise StorageError(f"{there} cannot be written to. Make it a folder of yours, or set EVALKIT_HOME to one.")
+    free = shutil.disk_usage(there).free
+    if free < LEAST_FREE:
+        raise StorageError(
+            f"{there} has {free / 1e6:.0f} MB left. Free space: `evalkit doctor --clean` empties the cache."
+        )
+    return f"{mlruns()}, {free / 1e9:.0f} GB free"
+
+
+async def _run(wired: Wired) -> str:
+    """What `evalkit run` with this config would begin with. Raises ConfigError where somebody works on it."""
+    folder = Path(wired.folder)
+    if (process := held_by(folder / "journal.jsonl")) is not None:
+        mend = f"Wait for it (`evalkit watch {folder.name}`), or stop it first."
+        raise ConfigError(f"process {process} works on {folder.name} just now. {mend}")
+    summary = RunFolder(folder).summary()
+    if summary is not None and summary.status == "complete":
+        return f"{folder.name} is complete already: the same command does nothing"
+    begun = (folder / "journal.jsonl").is_file()
+    return f"{folder.name} was begun: the same command continues" if begun else f"{folder.name} is new"
 
 
 def _plugged() -> list[Check]:

@@ -24,6 +24,7 @@ from evalkit.cli.collector import seldom
 from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.interrupting import gently
+from evalkit.cli.live_file import LiveFile
 from evalkit.cli.progress import progress
 from evalkit.cli.report import at_end
 from evalkit.cli.same_sandbox import refuse_another_sandbox
@@ -177,6 +178,8 @@ class Session:
         watch, triaging = Watch(wired.instances, wired.shared_rubric), Triaging(wired.instances)
         with progress(record.climbs, self.where) as bar:
             observers: list[Observer] = [self._folder, tracker, bar, watch, triaging]
+            if wired.throttles is not None:
+                observers.append(LiveFile(Path(wired.folder), wired.throttles))
             evaluation = Evaluation(plan, climb, observers, spending=self._spending, gates=gates(wired), say=_say)
             cut_short = ""
             try:

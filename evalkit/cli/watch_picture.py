@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from evalkit.cli.live_file import Provider, providers
 from evalkit.cli.watch_folder import Climbs, Ended, Failed, Journal, Seen, held_by
 from evalkit.core.ports import RunRecord
 from evalkit.core.stats import Interval, solved_rate
@@ -68,6 +69,7 @@ class Picture:
     seconds_left: float | None
     concurrency: str
     limits: Mapping[str, tuple[float | None, float]]
+    providers: Mapping[str, Provider]
     rungs: tuple[RungSeen, ...]
     failures: tuple[Failed, ...]
 
@@ -190,6 +192,7 @@ class Looking:
             seconds_left=left,
             concurrency=str(limits.get("concurrency", "")),
             limits={name: (used[name], float(limits[name])) for name in CAPS if limits.get(name) is not None},
+            providers={} if process is None else providers(self.folder),
             rungs=tuple(self._rungs(config, Counter(hand.values()))),
             failures=_last(failures),
         )

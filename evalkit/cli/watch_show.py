@@ -11,6 +11,7 @@ from rich.text import Text
 from evalkit.cli.outcome import money, rate
 from evalkit.cli.tables import counted
 from evalkit.cli.watch_picture import Picture, RungSeen
+from evalkit.core.shown import visible
 
 COLOURS = {"complete": "green", "running": "cyan", "preparing": "cyan", "ending": "cyan", "killed": "red"}
 WIDE = 110  # columns: then the models are named too
@@ -63,6 +64,9 @@ def _lines(seen: Picture) -> Iterator[str]:
     if seen.concurrency:
         limits.insert(0, f"concurrency {seen.concurrency}")
     yield "limits: " + " · ".join(limits or ["none"])
+    for name, one in seen.providers.items():
+        cut = f", cut {counted(one.cuts, 'time')}" if one.cuts else ""
+        yield f"{name}: {one.under_way} of {one.limit} requests at once (most used {one.highest}{cut})"
 
 
 def _used(name: str, used: float | None) -> str:
@@ -145,6 +149,6 @@ def _failures(seen: Picture, width: int) -> Table:
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for one in seen.failures:
         name = one.instance_id if one.epoch == 1 else f"{one.instance_id} ({one.epoch})"
-        words = " ".join(one.message.split())[:width]
+        words = " ".join(visible(one.message).split())[:width]
         table.add_row(*(Text(cell) for cell in (name, one.where or "outage", one.failure, words)))
     return table
