@@ -96,7 +96,7 @@ class Session:
         name = self._wired.settings.name or summary.name  # who gives none takes none away
         if (summary.name, summary.tags) == (name, tags):
             return summary
-        self.news = f"it is called {name!r} now." if name != summary.name else "it is noted where it belongs now."
+        self.news = f"it is called {name!r} now." if name != summary.name else "its folder has the new tags now."
         summary = replace(summary, name=name, tags=tags)
         record = replace(self._record(), name=name, tags={**self._run_tags(), **tags})
         self._folder.rename(name, tags, summary)
