@@ -50,4 +50,4 @@ def _is_plain(
     """Whether a signal is handled as by Python or asyncio alone."""
     if one is signal.SIGTERM:
         return handler is signal.SIG_DFL
-    return callable(handler) and handler is not signal.SIG_IGN
+    return callable(handler)  # SIG_IGN and SIG_DFL are not
