@@ -42,8 +42,8 @@ def show(summary: Summary, where: str, *, tracked: bool = True) -> None:
     for line in lines(summary.suspects):
         console.print(Text(line))
     if summary.cached:
-        paid = f", which had cost {money(summary.cached.cost_usd)}" if summary.cached.cost_usd != 0 else ""
-        console.print(Text(f"from the cache: {counted(summary.cached.answers, 'answer')}{paid}; not paid again"))
+        cost = f" ({money(summary.cached.cost_usd)} when asked)" if summary.cached.cost_usd else ""
+        console.print(Text(f"from the cache: {counted(summary.cached.answers, 'answer')}{cost}, not paid again"))
     if summary.untested:
         one = summary.untested == 1
         which = f"{summary.untested} {'answer was' if one else 'answers were'} rejected by one rule alone, untested"

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -111,6 +112,21 @@ async def test_a_second_process_on_the_same_run_is_refused(tmp_path):
         JsonlJournal(tmp_path / "journal.jsonl", "r1")
     journal.close()
     JsonlJournal(tmp_path / "journal.jsonl", "r1").close()
+
+
+async def test_an_effect_counts_only_once_its_record_is_synced(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    journal, written, synced, sync = JsonlJournal(path, "r1"), threading.Event(), threading.Event(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (written.set(), synced.wait(20), sync(file)))
+    one = asyncio.create_task(journal.once("k", Completion, Effect(Completion("paid"))))
+    await asyncio.to_thread(written.wait, 20)
+    assert len(path.read_bytes().splitlines()) == 2  # it is in the file, and may still be lost
+    assert not one.done()
+    assert journal.recorded() == ()
+    synced.set()
+    assert await one == Completion("paid")
+    assert journal.recorded() == ("k",)
+    journal.close()
 
 
 async def test_records_of_many_climbs_at_once_are_synced_in_groups(tmp_path, monkeypatch):

@@ -8,9 +8,11 @@ import pytest
 from evalkit.core.concurrency import Bounds, Told
 from evalkit.core.errors import ProviderTimeoutError, RateLimitError
 from evalkit.core.types import Completion
+from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.road import Road
 from evalkit.run.stopping import Stopped
 from evalkit.run.throttle import Throttle, Throttles
+from tests.run.builders import FunctionModel, Memory, PlainStrategy, WordVerifier, instances, rungs
 
 
 class Provider:
@@ -141,3 +143,43 @@ async def test_a_climb_that_is_being_judged_makes_room_and_goes_on_before_a_new_
     late = asyncio.create_task(climb(4))
     await asyncio.gather(*climbs, late)
     assert begun.index(4) > begun.index(13)
+
+
+@pytest.mark.parametrize("slow", ["test", "model"])
+async def test_a_slow_test_holds_no_model_slot_and_a_slow_model_no_sandbox(slow: str):
+    released, enough = asyncio.Event(), asyncio.Event()
+    seen = {"test": 0, "model": 0}  # begun
+
+    async def work(kind: str) -> None:
+        seen[kind] += 1
+        if seen["test" if slow == "model" else "model"] >= (1 if slow == "model" else 6):
+            enough.set()
+        if kind == slow and not (kind == "model" and seen[kind] == 1):
+            await released.wait()
+
+    class Model(FunctionModel):
+        async def complete(self, prompt: object) -> Completion:
+            return await throttle.run(self._complete, "m")
+
+        async def _complete(self) -> Completion:
+            await work("model")
+            return Completion("right")
+
+    class Judge(WordVerifier):
+        async def verify(self, instance: object, candidate: object) -> object:
+            async with sandbox:
+                await work("test")
+            return await super().verify(instance, candidate)  # type: ignore[arg-type]
+
+    throttle, sandbox = Throttle(Bounds(2, 1, 2), 300), asyncio.Semaphore(2)
+    road = Road(lambda: throttle.limit + 1, most=8)
+    plan = Plan(instances(6), 1, 2, 0, {}, road)
+    climb = Climb(rungs(only=1), 10, {"only": Model(lambda _: "right")}, PlainStrategy(), Judge(), Memory())
+    running = asyncio.create_task(Evaluation(plan, climb, []).run())
+    await asyncio.wait_for(enough.wait(), 20)  # all six were asked while two tests held both sandboxes, or the reverse
+    if slow == "model":
+        await settle()
+        assert not sandbox.locked()
+    released.set()
+    await asyncio.wait_for(running, 20)
+    assert seen == {"test": 6, "model": 6}
