@@ -200,7 +200,7 @@ class Journal:
             failure = verdict.failure or "rejected"
             seen.failures[failure] += 1
             said = verdict.findings[0].message if verdict.findings else ""
-            self.failed.append(Failed(parts[0], int(parts[1]), f"{rung}, attempt {parts[2]}", failure, said))
+            self.failed.append(Failed(parts[0], int(parts[1]), f"{rung} #{parts[2]}", failure, said))
 
 
 class Climbs:

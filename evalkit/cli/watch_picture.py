@@ -41,9 +41,10 @@ class Picture:
     """What is known now.
 
     `state` is running, preparing (before the first climb), ending (publishing), killed, or as the summary says.
-    `climbs` is how many there will be (None: not known yet); `per_minute` and `seconds_left` are None unless it runs
-    and climbs have ended; money that is not known is None. `under_way` are climbs that have an answer and go on: one
-    that waits for its first is not seen from outside. `limits` are the caps that are set: used and limit.
+    `climbs` is how many there will be (None: not known yet); `ended` of them have, while it runs also by an outage.
+    `per_minute` and `seconds_left` are None unless it runs and climbs have ended; money that is not known is None.
+    `under_way` are climbs that have an answer and go on: one that waits for its first is not seen from outside.
+    `limits` are the caps that are set: used and limit.
     """
 
     name: str
@@ -106,7 +107,7 @@ class Looking:
     def _over(self, summary: Summary) -> Picture:
         """As its summary says; what the journal adds is how the rungs failed, and how the last attempts did."""
         outages = [Failed(r.instance_id, r.epoch, "", r.error_type or "outage", r.final_error or "")
-                   for r in summary.instances if r.status == "unfinished"]  # fmt: skip
+                   for r in summary.instances if r.status == "unfinished" and r.error_type]  # fmt: skip
         return self._picture(
             state=summary.status,
             why=summary.why,
@@ -164,6 +165,8 @@ class Looking:
         record, config = _record(self.folder), _config(self.folder)
         limits = config.get("limits") or {}
         ended, journal = sum(counts.values()), self.journal
+        if process is None and state != "killed":  # what the run did not come to is unfinished too
+            ended -= counts.get("unfinished", 0)
         left = None if record is None or not pace else max(0, record.climbs - ended) / pace
         hand = self._under_way(process)
         tokens = _sum(journal.prompt.value, journal.completion.value)

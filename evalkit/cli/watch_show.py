@@ -143,12 +143,21 @@ def _cells(one: RungSeen) -> dict[str, str]:
 
 
 def _failures(seen: Picture, width: int) -> Table:
+    """`qwen #3` is the climb's third attempt, on that rung; what was said gives way to the terminal's width."""
+    rows = [
+        (
+            one.instance_id if one.epoch == 1 else f"{one.instance_id} ({one.epoch})",
+            one.where or "outage",
+            one.failure,
+            " ".join(visible(one.message).split())[:width],
+        )
+        for one in seen.failures
+    ]
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for _ in range(3):
-        table.add_column(no_wrap=True, overflow="ellipsis")
+    for at in range(3):
+        widest = max(len(row[at]) for row in rows)
+        table.add_column(no_wrap=True, overflow="ellipsis", min_width=min(widest, width // 4))
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for one in seen.failures:
-        name = one.instance_id if one.epoch == 1 else f"{one.instance_id} ({one.epoch})"
-        words = " ".join(visible(one.message).split())[:width]
-        table.add_row(*(Text(cell) for cell in (name, one.where or "outage", one.failure, words)))
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
