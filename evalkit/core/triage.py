@@ -64,6 +64,8 @@ CAUSES: Mapping[str, Cause] = {
     "rung_skipped": Cause(Lever.ENVIRONMENT, "the policy `on` gave the rung up: mend it, and run again"),
     "grader": Cause(Lever.ENVIRONMENT, "the grader failed, not the model: see the example; the same command resumes"),
     "sandbox": Cause(Lever.ENVIRONMENT, "evalkit doctor: the sandbox; the same command resumes"),
+    "quota": Cause(Lever.ENVIRONMENT, "the quota is used up: limits.on_quota=wait, or the same command later"),
+    "budget": Cause(Lever.ENVIRONMENT, "a cap under limits, no result of the model: the same command, a higher cap"),
     "quarantined": Cause(Lever.DATASET, "evalkit dataset check: the known answer fails, or doing nothing passes"),
     "repeated": Cause(Lever.FEEDBACK, "the same failure again (counted above too): feedback=tests, a temperature"),
 }

@@ -104,7 +104,8 @@ class Gates:
 
     def _used_up(self, rung: str, error: RateLimitError) -> InfrastructureError:
         seconds = wait_s(error, _now())
-        told = f"rung {rung}: quota used up" + (f", full again in {_span(seconds)}" if seconds is not None else "")
+        full = f"full again in {_span(seconds)}" if seconds is not None else ""
+        told = f"rung {rung}: quota used up" + (f", {full}" if full else "")
         known = rung in self._quota
         waiting = self._settings.wait_for_quota and seconds is not None and seconds < self._left_s()
         if waiting and seconds is not None:
@@ -113,7 +114,7 @@ class Gates:
             if not known:
                 self._say(f"{told}; what needs it waits until {_moment(seconds)} (limits.on_quota=wait): {error}")
             return PutOff(str(error), until)
-        self._quota[rung] = (None, f"{error} ({told})")
+        self._quota[rung] = (None, f"{error} ({full})" if full else str(error))
         if not known:
             self._say(f"{told}; the rung is asked no more, others go on: {error}")
         return QuotaError(self._quota[rung][1], retry_after_s=error.retry_after_s, requests=error.requests)

@@ -22,6 +22,8 @@ class Handler(BaseHTTPRequestHandler):
         while task in state.hold:
             state.held.add(task)
             time.sleep(0.02)
+        if state.quota_s:
+            state.quota_until, state.quota_s = time.time() + state.quota_s, 0.0
         if (left := state.quota_until - time.time()) > 0:
             error = {"message": "You exceeded your current quota", "code": "insufficient_quota"}
             return self.reply(429, {"error": error}, {"retry-after": f"{left:.2f}"} if state.states_reset else {})
@@ -59,7 +61,8 @@ class State:
 
     `texts` are answers by task, where they are not "right"; `usage` are the tokens of each prompt and answer.
 
-    Until `quota_until` (time.time) the quota is used up; `states_reset`: and it says until when.
+    Until `quota_until` (time.time), or for `quota_s` from the next request on, the quota is used up; `states_reset`:
+    and it says until when.
 
     Tasks in `hold` wait until they are taken out of it; `held` says which did.
     """
@@ -69,7 +72,7 @@ class State:
         self.answered, self.broken, self.keys, self.says = Counter(), set(), set(), "down"
         self.hold, self.held = set(), set()
         self.texts, self.usage = {}, (5, 1)
-        self.quota_until, self.states_reset = 0.0, True
+        self.quota_s, self.quota_until, self.states_reset = 0.0, 0.0, True
 
 
 @contextmanager
