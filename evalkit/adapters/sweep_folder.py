@@ -40,8 +40,16 @@ class SweepFolder:
     @property
     def run_id(self) -> str:
         """The MLflow run of the sweep; empty where no store has taken it yet."""
+        return self._published("run_id")
+
+    @property
+    def store(self) -> str:
+        """The address of the store that took it last; empty where none has."""
+        return self._published("uri")
+
+    def _published(self, what: str) -> str:
         try:
-            return str(json.loads((self.path / "published.json").read_text(encoding="utf-8"))["run_id"])
+            return str(json.loads((self.path / "published.json").read_text(encoding="utf-8"))[what])
         except (OSError, ValueError, KeyError):
             return ""
 

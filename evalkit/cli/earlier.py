@@ -49,7 +49,9 @@ class Shelf:
         for near in sorted(found, reverse=True):
             rows = [row for run, name in found[near] for row in run.attempts if row.rung == name and not row.skipped]
             if rows:
-                return Earlier(_past(rows, near[0]), tuple(dict.fromkeys(r.name for r, _ in found[near])), _how(near))
+                return Earlier(
+                    _past(rows, near[0] and near[2]), tuple(dict.fromkeys(r.name for r, _ in found[near])), _how(near)
+                )
         return Earlier(Past())
 
 

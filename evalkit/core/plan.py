@@ -61,7 +61,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Earlier attempts of one rung's model. `alike`: on these instances, so that their prompts are as long."""
+    """Earlier attempts of one rung's model. `alike`: prompts of the same making about these instances, as long too."""
 
     rows: tuple[AttemptRow, ...] = ()
     alike: bool = False

@@ -42,7 +42,12 @@ class Cell:
         return " ".join(self.overrides) or "as it is"
 
 
-HEADINGS = ("attempts", "solved", "cost", "run", "rate")  # a leaderboard's own columns
+# A leaderboard's own columns, in the terminal and in its files: a factor of the same name would be lost among them.
+HEADINGS = (
+    "attempts", "solved", "cost", "run", "rate", "rank", "cell", "factors", "key", "run_id", "status", "why",
+    "simulated", "judged", "unfinished", "quarantined", "solved_rate", "solved_rate_low", "solved_rate_high",
+    "attempts_mean", "cost_usd", "cost_usd_per_solved", "seconds_mean", "wall_seconds", "price", "on_frontier",
+)  # fmt: skip
 
 
 def current(cells: Iterable[Cell]) -> tuple[Cell, ...]:

@@ -1,11 +1,14 @@
 """Which cells of a sweep count, what tells them apart, and how they rank."""
 
+from dataclasses import fields
+
 import pytest
 
-from evalkit.core.leaderboard import Found, as_cells, leaderboard
+from evalkit.cli.sweep.board import CSV
+from evalkit.core.leaderboard import Found, Row, as_cells, leaderboard
 from evalkit.core.stats import solved_rate
 from evalkit.core.summary import DatasetFacts, InstanceRow, Summary
-from evalkit.core.sweep import Cell, State, current, factors, measured, status
+from evalkit.core.sweep import HEADINGS, Cell, State, current, factors, measured, status
 from evalkit.core.types import Status
 from tests.core.compared import summary as runs_summary
 
@@ -49,11 +52,16 @@ def test_of_cells_with_the_same_overrides_the_newest_counts_in_the_first_ones_pl
         ([["b=1"], ["b=1", "c=3"]], [{"c": "2"}, {}], [{"c": "2"}, {"c": "3"}]),  # what was fixed before it grew
         ([["++x.on.no_answer=stop"], ["~x.on"]], [{}, {}], [{"no_answer": "stop"}, {"no_answer": "–"}]),
         ([["rungs.s.attempts=1"], ["rungs.s.attempts=2"]], [{}, {}], [{"s.attempts": "1"}, {"s.attempts": "2"}]),
+        ([["rungs.s.price=1"], ["rungs.s.price=2"]], [{}, {}], [{"s.price": "1"}, {"s.price": "2"}]),
         ([["a=1"]], [{}], [{"a": "1"}]),
     ],
 )  # fmt: skip
 def test_cells_are_told_apart_by_what_differs_under_the_shortest_names(overrides, settings, told):
     assert [dict(row) for row in factors([cell(*one) for one in overrides], settings)] == told
+
+
+def test_no_factor_is_called_as_a_column_of_the_leaderboard():
+    assert {field.name for field in fields(Row)} | set(CSV) <= set(HEADINGS)
 
 
 def test_rank_is_by_solved_rate_then_cost_and_what_nothing_beats_is_on_the_frontier():

@@ -162,6 +162,13 @@ def test_without_earlier_runs_a_plan_gives_bounds_and_says_so(home):
     assert cell["smallest_uplift"] > 0.3  # so this sample cannot show it
 
 
+def test_prompts_of_another_making_are_counted_and_not_taken_from_earlier_runs(home):
+    (same,) = _plan(home, "ladder=small", "seed=1")["cells"]
+    assert same["tokens"]["prompt"]["expected"] == 10 * COUNT  # as recorded
+    (longer,) = _plan(home, "ladder=small", "seed=1", f"++strategy.system='{'word ' * 50}'")["cells"]
+    assert longer["tokens"]["prompt"]["expected"] > 50 * COUNT
+
+
 def test_a_sweep_is_planned_cell_by_cell_and_nothing_is_run(home):
     before = home.runs
     told = _plan(home, "-m", "ladder=small,big", "max_attempts=1,2")

@@ -105,6 +105,7 @@ def test_a_cell_that_fails_is_told_at_once_and_stops_the_others_only_if_asked(ho
     [
         ("hydra: {sweeper: {params: {max_attempts: '1,4'}}}", "the line `mode: MULTIRUN`"),
         ("hydra: {mode: MULTIRUN, sweeper: {params: {max_atempts: '1,4'}}}", "sweeps/caps.yaml: Could not override"),
+        ("hydra: {mode: MULTIRUN, sweeper: {params: {limits.concurrency: '1,2'}}}", "nothing to sweep"),
         ("hydra: {mode: MULTIRUN, sweeper: {params: {feedback: 'none,lst'}}}", "Did you mean 'last'?"),
         ("hydra: {mode: MULTIRUN}\nsweep: {fail_fats: true}", "no setting 'fail_fats'"),
         ("hydra: {mode: MULTIRUN}\nsweep: {objectives: [solved_rat]}", "did you mean 'solved_rate'?"),

@@ -47,6 +47,7 @@ class SweepPlan:
             )
         self._check_objectives()
         self._check_storage()
+        self._check_counts()
         try:
             self._check_swept()
         except ConfigError as error:
@@ -185,6 +186,15 @@ class SweepPlan:
     @cached_property
     def _path(self) -> Path:
         return next(path for folder in folders("sweeps") if (path := Path(folder) / f"{self.name}.yaml").is_file())
+
+    def _check_counts(self) -> None:
+        """What is no part of a run's key makes no cells: each would overwrite the one before."""
+        for name in self.swept:
+            if name.partition(".")[0] in INCIDENTAL and name.partition(".")[0] != "dataset":
+                raise ConfigError(
+                    f"{self._blamed(name)}{name} changes how a run goes, not what comes of it: all its values are one "
+                    "run, so there is nothing to sweep. Give it one value."
+                )
 
     def _check_objectives(self) -> None:
         from difflib import get_close_matches  # noqa: PLC0415  for a slip only

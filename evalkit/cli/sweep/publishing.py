@@ -28,10 +28,11 @@ class Publishing:
     def __init__(self, plan: SweepPlan, folder: SweepFolder, scratch: Path) -> None:
         self._plan, self._folder, self._stamp = plan, folder, scratch / "published"
         self._tracker: Mapping[str, Any] = plan.config["tracker"]
+        self._uri = str(self._tracker.get("uri") or local_uri(str(home())))
 
     def open(self) -> None:
         """Make the sweep known, unless it is."""
-        if not self._folder.run_id:
+        if not self._folder.run_id or self._folder.store != self._uri:
             self._publish(self._tags("true" if self._plan.simulated else "false"), {}, RUNNING)
 
     def close(self, board: SweepBoard) -> None:
@@ -53,7 +54,7 @@ class Publishing:
         try:
             publish_summary_run(
                 self._folder.path,
-                uri=str(self._tracker.get("uri") or local_uri(str(home()))),
+                uri=self._uri,
                 home=str(home()),
                 experiment=str(self._tracker.get("experiment", "evalkit")),
                 kind="sweep",
@@ -91,7 +92,7 @@ class Publishing:
         }
 
     def _digest(self, board: SweepBoard) -> str:
-        digest = hashlib.sha256(json.dumps([board.tags, board.metrics, board.status]).encode())
+        digest = hashlib.sha256(json.dumps([self._uri, board.tags, board.metrics, board.status]).encode())
         for path in sorted(self._folder.path.rglob("*")):
             if path.is_file() and path.name not in OTHERS:
                 digest.update(str(path).encode() + path.read_bytes())
