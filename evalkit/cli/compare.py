@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from evalkit.cli import compare_pages as pages
 from evalkit.cli.compare_found import Found
 from evalkit.cli.compare_record import Record, store_of
 from evalkit.cli.compare_sides import with_baseline
@@ -34,12 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("table", "json", "markdown"), default="table")
     parser.add_argument("--shared-only", action="store_true", help="compare although the runs' instances differ")
     parser.add_argument("--allow-simulated", action="store_true", help="compare a simulated run with a live one")
+    parser.add_argument("--notebook", action="store_true", help="an executed notebook in the comparison's folder too")
     parser.add_argument("--no-track", action="store_true", help="show it only: write no folder and no MLflow run")
     add_uri(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare, show and record."""
+    if args.notebook and args.no_track:
+        raise ConfigError("--notebook goes into the comparison's folder, which --no-track does not write")
     folders, sweep = _what(args)
     found = Found(folders, sweep, shared_only=args.shared_only, simulated=args.allow_simulated)
     content = found.json()
@@ -77,9 +81,14 @@ def _recorded(args: argparse.Namespace, folders: list[Path], found: Found, conte
     news = not record.says(content)
     if news:
         figures = found.draw(record.path)
+        pages.page(record.path, folders, found.comparisons)
+        pages.forget(record.path)
         record.write(content, found.report(figures, record.where), found.tables())
+    if args.notebook:
+        news = pages.notebook(record.path, folders) or news
+    where = f"all of it: {record.where}/{pages.best(record.path)}"
     store = store_of(folders, args.uri)
     if store is None:
-        return f"all of it: {record.where}/report.md"
+        return where
     run_id = record.published(store, found.name, found.tags, found.params, found.metrics, news=news)
-    return f"all of it: {record.where}/report.md" + (f"   ·   evalkit ui: MLflow run {run_id[:8]}" if run_id else "")
+    return where + (f"   ·   evalkit ui: MLflow run {run_id[:8]}" if run_id else "")

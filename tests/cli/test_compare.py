@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from evalkit.adapters.mlflow_fetch import RemoteRuns
 from evalkit.adapters.mlflow_store import local_uri, open_store
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli import main
@@ -155,6 +156,7 @@ def test_what_is_not_counted_is_told(runs, capsys):
     [
         (["a"], "1 run named; compare needs two or more"),
         (["a", "--sweep", "x"], "not both"),
+        (["a", "b", "--notebook", "--no-track"], "--no-track does not write"),
         (["--sweep", "x"], "no sweep 'x'; there: none yet"),
         (["a", "small"], "on different samples; --shared-only"),
     ],
@@ -183,14 +185,15 @@ def test_a_comparison_leaves_tables_figures_and_a_report(runs, capsys):
     home = runs(a="-" * 20, b="+" * 8 + "-" * 12)
     _, out, _ = compare(capsys, "a", "b")
     (folder,) = (home / "mlruns" / "comparisons").iterdir()
-    assert f"all of it: mlruns/comparisons/{folder.name}/report.md" in out
+    assert f"all of it: mlruns/comparisons/{folder.name}/report.html" in out
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
         "by_difficulty.csv", "by_failure.csv", "by_rung.csv", "comparison.json", "costs.svg", "flips.csv", "flips.json",
-        "flips.svg", "rates.svg", "report.md", "uplift.svg",
+        "flips.svg", "rates.svg", "report.html", "report.md", "uplift.svg",
     ]  # fmt: skip
     flips = list(csv.DictReader((folder / "flips.csv").open()))
     assert (len(flips), flips[0]["attempt_b"]) == (8, "mlruns/runs/key-b/instances/i000/attempt_2.txt")
     assert "![figures/uplift.svg](figures/uplift.svg)" in (folder / "report.md").read_text()
+    assert "is better than" in (folder / "report.html").read_text()
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert compare(capsys, "a", "b")[0] == 0
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
@@ -228,5 +231,7 @@ def test_a_comparison_is_an_mlflow_run_that_names_its_sources(runs, capsys, tmp_
     assert (run.info.run_name, run.info.status, run.data.metrics["uplift"]) == ("a vs b", "FINISHED", 0.4)
     wanted = {"evalkit.kind": "comparison", "evalkit.sources": "key-a, key-b", "evalkit.conclusion": "better"}
     assert wanted.items() <= run.data.tags.items()
+    assert RemoteRuns(local_uri(str(tmp_path)), str(tmp_path)).names() == []  # it is no run that one could name
+    assert "no run 'a vs b'; there: a, key-a, b, key-b." in compare(capsys, "a vs b", "a")[2]
     names = {one.path for folder in ("", "figures") for one in client.list_artifacts(run.info.run_id, folder)}
-    assert {"report.md", "comparison.json", "flips.json", "figures/uplift.svg"} <= names
+    assert {"report.html", "report.md", "comparison.json", "flips.json", "figures/uplift.svg"} <= names
