@@ -83,8 +83,8 @@ def _launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | End
             hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name=primary)(task)()
         except REFUSED as error:
             raise _refusal(error, argv, primary) from error
-        except ValueError as error:
-            if (refused := _no_option(error)) is None:
+        except (ValueError, OSError) as error:
+            if (refused := _odd(error)) is None:
                 raise
             raise refused from error
         finally:
@@ -153,8 +153,8 @@ def _compose(overrides: Sequence[str], primary: str) -> Composed:
             return _composed(config)
     except REFUSED as error:
         raise _refusal(error, overrides, primary) from error
-    except ValueError as error:
-        if (refused := _no_option(error)) is None:
+    except (ValueError, OSError) as error:
+        if (refused := _odd(error)) is None:
             raise
         raise refused from error
 
@@ -223,8 +223,10 @@ def _refusal(error: Exception, overrides: Sequence[str] = (), primary: str = "ru
     return ConfigError(explain(text, options, lambda: [*keys(primary, overrides), *groups()]))
 
 
-def _no_option(error: ValueError) -> ConfigError | None:
-    """What Hydra raises for `tracker=null`, in words; None for any other ValueError."""
+def _odd(error: ValueError | OSError) -> ConfigError | None:
+    """In words what Hydra raises for `tracker=null`, OmegaConf for a file with a bare number; None for any other."""
+    if str(error).startswith("Invalid loaded object type"):
+        return ConfigError(f"a config file holds no mapping: {error}. Write `key: value` lines into it.")
     if not str(error).startswith("Config group override"):
         return None
     return ConfigError("a group is set to what names no option (null, a number, …); `tracker=none` does without one")
