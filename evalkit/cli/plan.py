@@ -28,7 +28,7 @@ some. Also: the smallest uplift that the sample can show. No model is asked. The
   --uplift X        the sample that shows an uplift of X, e.g. 0.1, with 80 % power
   --format FORMAT   table or json
 
-example: evalkit plan ladder=local dataset=starter sample.size=30 --uplift 0.1"""
+example: evalkit plan ladder=local dataset=starter sample.size=20 --uplift 0.1"""
 
 MOST_PROMPTS = 200  # that are written and counted
 FORMATS = ("table", "json")
