@@ -1,0 +1,63 @@
+"""Runs over a provider that misbehaves: nothing recorded is lost or paid twice, and unfinished is not unsolved."""
+
+import json
+
+import pytest
+
+from tests.e2e.test_run import remote
+from tests.servers.faulty import FAULTS, ODD, faulty
+
+EVERY = [*FAULTS, *ODD, "hang", "drip"]
+
+
+def faulted(home, server, **more):
+    home.write(
+        "conf/ladder/faulted.yaml",
+        f"rungs: {{only: {{model: openai/m, api_base: '{server.url}/v1', attempts: 1, timeout_s: 4}}}}\n",
+    )
+    return [*remote(home, len(EVERY), server, **more), "ladder=faulted", "limits.identical_errors=0"]
+
+
+def rows(home):
+    return {row["instance_id"]: row for row in home.summary()["instances"]}
+
+
+def recorded_once(home, climbs):
+    """Each completion and verdict stands in the journal once."""
+    keys = [json.loads(line)["record"]["key"] for line in (home.runs[0] / "journal.jsonl").open()]
+    return len(keys) == len(set(keys)) == 1 + 2 * climbs
+
+
+def test_whatever_fails_once_is_tried_again_and_recorded_once(home):
+    with faulty() as server:
+        server.faults = {f"i{n}": [word] for n, word in enumerate(EVERY)}
+        done = home.evalkit("run", *faulted(home, server))
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    found = {word: rows(home)[f"i{n}"] for n, word in enumerate(EVERY)}
+    assert {row["status"] for word, row in found.items() if word != "huge"} == {"solved"}
+    assert "too long: 52428806 characters" in found["huge"]["final_error"]
+    assert set(server.answered.values()) == {1}
+    assert recorded_once(home, len(EVERY))
+    huge = home.runs[0] / f"instances/i{EVERY.index('huge')}/attempt_1.txt"
+    assert huge.stat().st_size > 50 * 2**20
+
+
+def test_a_storm_of_rate_limits_leaves_everything_answered_once(home):
+    with faulty() as server:
+        server.faults = {f"i{n}": ["429"] * (n % 4) for n in range(40)}
+        settings = {"limits.concurrency": 20, "retry.attempts": 4}
+        done = home.evalkit("run", *remote(home, 40, server, **settings))
+    assert done.returncode == 0, done.stderr
+    assert home.summary()["counts"] == {"solved": 40, "unsolved": 0, "unfinished": 0, "quarantined": 0}
+    assert set(server.answered.values()) == {1}
+    assert recorded_once(home, 40)
+
+
+@pytest.mark.parametrize("word", ["hang", "drip"])
+def test_a_time_out_is_no_wrong_answer(home, word):
+    with faulty() as server:
+        server.faults = {"i1": [word] * 2}
+        arguments = [*remote(home, 3, server), "ladder.rungs.only.timeout_s=1", "retry.attempts=1"]
+        assert home.evalkit("run", *arguments).returncode == 3
+    assert rows(home)["i1"]["error_type"] == "provider_timeout"
+    assert home.summary()["counts"] == {"solved": 2, "unsolved": 0, "unfinished": 1, "quarantined": 0}
