@@ -100,7 +100,12 @@ def test_what_a_call_took(paid, amount):
     ("caps", "spent", "words", "raised"),
     [
         (Caps(cost_usd=2.5), Amount(1.4), "cost_usd=2.5 leaves no room for the next call, which may take $2; $1.4", 5),
-        (Caps(tokens=99), Amount(), "tokens=99 leaves no room for the next call, which may take 100 tokens; 0 tokens", 200),
+        (
+            Caps(tokens=9),
+            Amount(),
+            "tokens=9 leaves no room for the next call, which may take 100 tokens; 0 tokens",
+            200,
+        ),
         (Caps(calls=1), Amount(calls=1), "calls=1 is reached; 1 call", 2),
         (Caps(seconds=60), Amount(seconds=61.25), "seconds=60 is reached; 61.2 s", 123),
     ],
