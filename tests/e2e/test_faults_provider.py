@@ -42,6 +42,25 @@ def test_whatever_fails_once_is_tried_again_and_recorded_once(home):
     assert huge.stat().st_size > 50 * 2**20
 
 
+def test_whatever_lasts_is_unfinished_and_asked_again_by_the_same_command(home):
+    failing = [word for word in EVERY if word not in (*ODD, "hang", "drip")]
+    with faulty() as server:
+        arguments = faulted(home, server)
+        server.faults = {f"i{EVERY.index(word)}": [word] * 100 for word in failing}
+        first = home.evalkit("run", *arguments)
+        assert (first.returncode, "Traceback" in first.stderr + first.stdout) == (3, False), first.stderr
+        lost = {f"i{EVERY.index(word)}" for word in failing}
+        # Others too, where their turn came while the provider was taken for down.
+        assert {name for name, row in rows(home).items() if row["status"] == "unfinished"} >= lost
+        assert home.summary()["counts"]["unsolved"] == 0
+        assert all(row["final_error"].isprintable() for row in rows(home).values() if row["final_error"])
+        server.faults = {}
+        assert home.evalkit("run", *arguments).returncode == 0
+    assert home.summary()["counts"]["solved"] == len(EVERY)
+    assert set(server.answered.values()) == {1}
+    assert recorded_once(home, len(EVERY))
+
+
 def test_a_storm_of_rate_limits_leaves_everything_answered_once(home):
     with faulty() as server:
         server.faults = {f"i{n}": ["429"] * (n % 4) for n in range(40)}
