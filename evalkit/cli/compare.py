@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("table", "json", "markdown"), default="table")
     parser.add_argument("--shared-only", action="store_true", help="compare although the runs' instances differ")
     parser.add_argument("--allow-simulated", action="store_true", help="compare a simulated run with a live one")
-    parser.add_argument("--notebook", action="store_true", help="an executed notebook in the comparison's folder too")
+    parser.add_argument("--notebook", action="store_true", help="execute the notebook in the comparison's folder")
     parser.add_argument("--no-track", action="store_true", help="show it only: write no folder and no MLflow run")
     add_uri(parser)
 
@@ -84,8 +84,7 @@ def _recorded(args: argparse.Namespace, folders: list[Path], found: Found, conte
         pages.page(record.path, folders, found.comparisons)
         pages.forget(record.path)
         record.write(content, found.report(figures, record.where), found.tables())
-    if args.notebook:
-        news = pages.notebook(record.path, folders) or news
+    news = pages.notebook(record.path, folders, run=args.notebook) or news
     where = f"all of it: {record.where}/{pages.best(record.path)}"
     store = store_of(folders, args.uri)
     if store is None:

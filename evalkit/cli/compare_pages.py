@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.core.comparison import Comparison
-from evalkit.core.errors import EvalkitError
+from evalkit.core.errors import ConfigError, EvalkitError
 
 PAGE, NOTEBOOK, TEXT = "report.html", "comparison.ipynb", "report.md"
+EXECUTED = '"execution_count": 1'  # in a notebook whose cells were run
 CLIMBS = 2_000  # of all runs together, up to which a page is written unasked: `evalkit report A B` writes larger ones
 
 
@@ -26,16 +27,22 @@ def page(folder: Path, runs: Sequence[Path], found: Sequence[Comparison]) -> Non
         print(f"evalkit: no {PAGE}: {error}", file=sys.stderr)
 
 
-def notebook(folder: Path, runs: Sequence[Path]) -> bool:
-    """Write comparison.ipynb, executed, unless it is there; whether it was written.
+def notebook(folder: Path, runs: Sequence[Path], *, run: bool) -> bool:
+    """Write comparison.ipynb, executed with `run`, unless it is there like that; whether it was written.
 
-    Raises ConfigError where the extra `notebook` is not installed.
+    Raises ConfigError where it is to be executed and the extra `notebook` is not installed.
     """
-    if (folder / NOTEBOOK).is_file():
+    there = folder / NOTEBOOK
+    if there.is_file() and (not run or EXECUTED in there.read_text(encoding="utf-8")):
         return False
     from evalkit.cli.notebook import write  # noqa: PLC0415  Jupyter takes seconds
 
-    write(list(runs), folder / NOTEBOOK)
+    try:
+        write(list(runs), there, run=run)
+    except ConfigError:
+        if run:
+            raise
+        return False  # without the extra there is none, as docs/compare.md says
     return True
 
 

@@ -5,18 +5,19 @@ import os
 from pathlib import Path
 
 from evalkit import __version__
-from evalkit.adapters.notebook import execute
+from evalkit.adapters import notebook
 from evalkit.adapters.run_results import read_phases, read_summary
 from evalkit.core.errors import ConfigError
 
 SAMPLE = "sample.json"  # ramps have it, runs do not
 
 
-def write(folders: list[Path], out: Path) -> Path:
+def write(folders: list[Path], out: Path, *, run: bool = True) -> Path:
     """Write the notebook of these folders' results to `out` and return it; it finds them by the way from there.
 
-    All are runs, or all are ramps; the first is the old one. Raises ConfigError where they are not, a folder's results
-    cannot be read, or the extra `notebook` is not installed; RuntimeError where a cell fails.
+    With `run` false no cell of it is executed, which takes a kernel and seconds. All are runs, or all are ramps; the
+    first is the old one. Raises ConfigError where they are not, a folder's results cannot be read, or the extra
+    `notebook` is not installed; RuntimeError where a cell fails.
     """
     ramps = _are_ramps(folders)
     if twice := {str(folder) for folder in folders if folders.count(folder) > 1}:
@@ -29,7 +30,8 @@ def write(folders: list[Path], out: Path) -> Path:
     old, *new = named
     title = f"{old} against {', '.join(new)}" if new else old
     runs = "{\n" + "".join(f"    {json.dumps(name)}: {json.dumps(path)},\n" for name, path in named.items()) + "}"
-    execute("ramps" if ramps else "runs", {"TITLE": title, "VERSION": __version__, "RUNS": runs}, out)
+    texts = {"TITLE": title, "VERSION": __version__, "RUNS": runs}
+    notebook.write("ramps" if ramps else "runs", texts, out, run=run)
     return out
 
 

@@ -187,8 +187,8 @@ def test_a_comparison_leaves_tables_figures_and_a_report(runs, capsys):
     (folder,) = (home / "mlruns" / "comparisons").iterdir()
     assert f"all of it: mlruns/comparisons/{folder.name}/report.html" in out
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
-        "by_difficulty.csv", "by_failure.csv", "by_rung.csv", "comparison.json", "costs.svg", "flips.csv", "flips.json",
-        "flips.svg", "rates.svg", "report.html", "report.md", "uplift.svg",
+        "by_difficulty.csv", "by_failure.csv", "by_rung.csv", "comparison.ipynb", "comparison.json", "costs.svg",
+        "flips.csv", "flips.json", "flips.svg", "rates.svg", "report.html", "report.md", "uplift.svg",
     ]  # fmt: skip
     flips = list(csv.DictReader((folder / "flips.csv").open()))
     assert (len(flips), flips[0]["attempt_b"]) == (8, "mlruns/runs/key-b/instances/i000/attempt_2.txt")
@@ -197,6 +197,25 @@ def test_a_comparison_leaves_tables_figures_and_a_report(runs, capsys):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert compare(capsys, "a", "b")[0] == 0
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.slow
+def test_a_comparisons_notebook_is_executed_once_where_that_is_asked(runs, capsys):
+    pytest.importorskip("nbclient", reason="the extra `notebook` is not installed")
+    home = runs(a="-" * 20, b="+" * 8 + "-" * 12)
+    assert compare(capsys, "a", "b")[0] == 0
+    (path,) = (home / "mlruns" / "comparisons").glob("*/comparison.ipynb")
+    assert not outputs(path)
+    assert compare(capsys, "a", "b", "--notebook")[0] == 0
+    assert "uplift" in json.dumps(outputs(path))
+    before = path.stat().st_mtime_ns
+    assert compare(capsys, "a", "b", "--notebook")[0] == 0
+    assert path.stat().st_mtime_ns == before
+
+
+def outputs(path):
+    """What the cells of a notebook printed and drew."""
+    return [out for cell in json.loads(path.read_text())["cells"] for out in cell.get("outputs", [])]
 
 
 def test_only_shown_nothing_is_written(runs, capsys):

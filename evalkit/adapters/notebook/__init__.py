@@ -15,15 +15,25 @@ MISSING = "a notebook needs nbformat, nbclient and ipykernel, which are not inst
 CELL_S = 600.0  # longest time of one cell: 10,000 instances take some 10 s
 
 
-def execute(page: str, texts: Mapping[str, str], out: Path) -> None:
+def write(page: str, texts: Mapping[str, str], out: Path, *, run: bool = True) -> None:
     """Make the page `page`.md a notebook, run it in a fresh kernel of this Python in `out`'s folder, and write it.
 
-    `{{NAME}}` in the page is replaced by `texts[NAME]`. Nothing is written unless every cell ran. Raises ConfigError
-    without the libraries and where a cell raises one, RuntimeError with the cell's traceback where it fails otherwise.
+    `{{NAME}}` in the page is replaced by `texts[NAME]`. Nothing is written unless every cell ran; with `run` false none
+    is run, and their results are missing. Raises ConfigError without the libraries and where a cell raises one,
+    RuntimeError with the cell's traceback where it fails otherwise.
     """
-    nbformat, client = _libraries()
+    nbformat = _library()
     notebook = _made(nbformat, _filled((PAGES / f"{page}.md").read_text(encoding="utf-8"), texts))
     out.parent.mkdir(parents=True, exist_ok=True)
+    if run:
+        _run(notebook, out)
+    scratch = out.with_name(f".{out.name}.new")
+    nbformat.write(notebook, scratch)
+    scratch.replace(out)
+
+
+def _run(notebook: Any, out: Path) -> None:
+    client = _client()
     with TemporaryDirectory(prefix="evalkit-") as place:
         runner = client.NotebookClient(
             notebook,
@@ -36,19 +46,23 @@ def execute(page: str, texts: Mapping[str, str], out: Path) -> None:
             runner.execute(env=_environment(place), cleanup_kc=True)
         except client.exceptions.CellExecutionError as error:
             raise _failed(error) from error
-    scratch = out.with_name(f".{out.name}.new")
-    nbformat.write(notebook, scratch)
-    scratch.replace(out)
 
 
-def _libraries() -> tuple[Any, Any]:
+def _library() -> Any:
     try:
-        import ipykernel  # noqa: F401, PLC0415  an extra, as both below
-        import nbclient  # noqa: PLC0415
-        import nbformat  # noqa: PLC0415
+        import nbformat  # noqa: PLC0415  an extra
     except ImportError as error:
         raise ConfigError(f"{MISSING} ({error})") from error
-    return nbformat, nbclient
+    return nbformat
+
+
+def _client() -> Any:
+    try:
+        import ipykernel  # noqa: F401, PLC0415  an extra, as below
+        import nbclient  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(f"{MISSING} ({error})") from error
+    return nbclient
 
 
 def _filled(text: str, texts: Mapping[str, str]) -> str:
