@@ -40,12 +40,13 @@ class RampFolder:
         """Write the sample, on disk before anything is asked."""
         self._write(SAMPLE, sample)
 
-    def add(self, results: PhaseResults) -> None:
-        """Write a phase's results; those that say the same already keep their time."""
-        name = f"phase_{results.phase}_results.json"
+    def add(self, results: PhaseResults) -> PhaseResults:
+        """Write a phase's results, and what stands there then: those that say the same already keep their time."""
         earlier = self.phase(results.phase)
-        if earlier is None or replace(earlier, timestamp=results.timestamp) != results:
-            self._write(name, results)
+        if earlier is not None and replace(earlier, timestamp=results.timestamp) == results:
+            return earlier
+        self._write(f"phase_{results.phase}_results.json", results)
+        return results
 
     def families(self) -> list[str]:
         """What its results depend on beside the instances, a fingerprint a ladder; empty if it did not begin."""

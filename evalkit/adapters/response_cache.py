@@ -50,12 +50,12 @@ class AnswerCache:
         asking = self._asking[key] = asyncio.ensure_future(ask())
         try:
             found = await asking
+            if found.failure is None:
+                await self._do(self._put, key, found)  # before it is let go: who reads the file meanwhile finds nothing
+            return found
         finally:
             if self._asking.get(key) is asking:
                 del self._asking[key]
-        if found.failure is None:
-            await self._do(self._put, key, found)
-        return found
 
     def close(self) -> None:
         """Let go of the file."""

@@ -110,7 +110,7 @@ class Ascent:
         done, tier = [], ""
         for passed in ascend(self.phases, self._phase, until_good=self.ramp.until == "good"):
             results = self._results(passed)
-            self.folder.add(results)
+            results = self.folder.add(results)
             done.append(passed)
             tier = highest(results.summary.tiers)
             yield passed, results

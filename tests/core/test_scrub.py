@@ -13,7 +13,7 @@ FOUND = {
     ],
     "private_keys": [
         "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----",
-        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----",
     ],
     "emails": ["ada.lovelace+x@mail.example.org"],
     "phone_numbers": ["+43 664 1234567", "(555) 123-4567", "0043664123456"],
@@ -39,6 +39,10 @@ def test_a_known_pattern_finds_its_kind_inside_a_text_and_leaves_what_only_looks
         around = "see http://{}@host/." if name == "url_passwords" else "it is {}, and\nmore"
         assert scrub.text(around.format(secret)) == around.format(f"[scrubbed: {name}]")
     assert scrub.text(LEFT[name]) == LEFT[name]
+
+
+def test_of_a_private_key_that_is_cut_off_nothing_is_left():
+    assert Scrub(["private_keys"]).text("it is -----BEGIN PRIVATE KEY-----\nMIIB") == "it is [scrubbed: private_keys]"
 
 
 @pytest.mark.parametrize("name", KNOWN)
