@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evalkit.core.stats import against, holm, ranked
+from evalkit.core.stats import against, holm, ranked, wilson
 
 
 def test_holm_adjusts_in_order_and_never_below_the_one_before():
@@ -44,3 +44,8 @@ def test_the_ranking_says_what_is_level_with_what():
     ]  # fmt: skip
     assert found[1].p_next < 0.05 < found[0].p_next
     assert found[-1].p_next is None
+
+
+def test_a_rate_has_the_interval_that_its_run_tells_of_it():
+    runs = {"a": {f"i{n}": [n < 2] for n in range(6)}, "b": {f"i{n}": [False] for n in range(6)}}
+    assert [place.rate for place in ranked(runs)] == [wilson(2, 6), wilson(0, 6)]

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from evalkit.core.stats.epochs import Compared, Pairs, compared
-from evalkit.core.stats.rates import Interval
+from evalkit.core.stats.rates import Interval, wilson
 from evalkit.core.stats.shares import judged_clusters, mean_of_shares
 
 Outcomes = Mapping[str, Sequence[bool]]
@@ -101,7 +101,11 @@ def _rate(outcomes: Outcomes, name: str, clusters: Mapping[str, str] | None) -> 
     if not judged:
         raise ValueError(f"{name!r} has no judged instance, so it has no rate")
     shares = np.array([sum(tries) / len(tries) for tries in judged.values()])
-    return mean_of_shares(shares, max(map(len, judged.values())), judged_clusters(list(judged), clusters))
+    epochs = max(map(len, judged.values()))
+    of = judged_clusters(list(judged), clusters)
+    if epochs == 1 and of is None and (plain := wilson(float(shares.sum()), len(shares))):
+        return plain  # as the run itself tells it: one rate, one interval
+    return mean_of_shares(shares, epochs, of)
 
 
 def _concluded(one: Compared, p_adjusted: float) -> str:
