@@ -81,7 +81,7 @@ def test_a_cell_that_fails_is_an_error_and_leaves_no_notebook(tmp_path, monkeypa
     monkeypatch.setattr(pages, "PAGES", tmp_path)
 
     with pytest.raises(error, match=said):
-        pages.execute("page", {}, tmp_path / "out.ipynb")
+        pages.write("page", {}, tmp_path / "out.ipynb")
     assert not (tmp_path / "out.ipynb").exists()
 
 
