@@ -13,8 +13,9 @@ from evalkit.core.ladder import Price, Rung
 from evalkit.core.ports import Generator
 from evalkit.core.summary import Summary
 from evalkit.places import mlruns
+from evalkit.run.bounded_graders import BudgetedGraders
 from evalkit.run.gates import GateSettings
-from evalkit.run.spending import BudgetedGraders, Shared, Spending
+from evalkit.run.spending import Shared, Spending
 from evalkit.settings import Limits
 from evalkit.wiring import Wired
 

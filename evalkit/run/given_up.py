@@ -1,12 +1,12 @@
 """The rungs that the policy `skip` has given up: no climb of the run asks them any more, also after a resume."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder, Then, then
 from evalkit.core.ports import Model
 from evalkit.core.types import Completion, Prompt, Verdict
+from evalkit.run.guarded import guarded
 from evalkit.run.records import Searchable
 
 
@@ -36,7 +36,7 @@ class GivenUp:
 
     def guarded(self, models: Mapping[str, Model]) -> dict[str, Model]:
         """The models, each asked only while its rung is not given up."""
-        return {name: _Guarded(name, model, self) for name, model in models.items()}
+        return guarded(models, self._ask)
 
     async def instead(self, rung: str) -> Completion | None:
         """What stands for an answer of this rung; None while it may be asked."""
@@ -48,26 +48,12 @@ class GivenUp:
             return None
         return await self._journal.once(key, Completion, self._reason, rung)
 
+    async def _ask(self, rung: str, model: Model, prompt: Prompt) -> Completion:
+        instead = await self.instead(rung)
+        return await model.complete(prompt) if instead is None else instead
+
     async def _reason(self, rung: str) -> Completion:
         return self._heard[rung]
-
-
-@dataclass(frozen=True)
-class _Guarded:
-    name: str
-    model: Model
-    given_up: GivenUp
-
-    @property
-    def simulated(self) -> bool:
-        return self.model.simulated
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        instead = await self.given_up.instead(self.name)
-        return await self.model.complete(prompt) if instead is None else instead
-
-    async def check(self) -> None:
-        await self.model.check()
 
 
 def _nothing(failure: Failure, why: str) -> Completion:

@@ -7,42 +7,25 @@ whose provider told no tokens) gets one of its own under `spent/`, before the ca
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from evalkit.core.caps import Amount, Budget, Caps, Hit, Reckoner, took
 from evalkit.core.errors import BudgetError, ModelError, ProviderTimeoutError
 from evalkit.core.ladder import Price, Rung
 from evalkit.core.ports import Model
-from evalkit.core.types import Completion, Grading, Message, Prompt, Verdict
+from evalkit.core.types import Completion, Grading, Prompt, Verdict
+from evalkit.run.guarded import guarded
 from evalkit.run.records import OnlyRecorded, Searchable
+from evalkit.run.spent import Extra, Recorded, told, took_by_graders
 
 POLL_S = 0.2  # how often another process's share of a sweep's cap is looked at
 Climbing = tuple[str, int]  # instance and epoch
 CLIMB: ContextVar["Climber | None"] = ContextVar("climb", default=None)  # whose call it is; graders know no epoch
-
-
-@dataclass(frozen=True, slots=True)
-class Extra:
-    """A record under `spent/`: what of a climb's calls no other record tells. `epoch` 0: of no climb."""
-
-    instance_id: str
-    epoch: int
-    cost_usd: float
-    tokens: int
-    calls: int
-
-
-class Recorded(Searchable, Protocol):
-    """A journal that can be read through."""
-
-    def recorded(self) -> tuple[str, ...]:
-        """The keys of all that is on disk."""
-        ...
 
 
 class Shared(Protocol):
@@ -72,7 +55,7 @@ class Climber:
 
     def recalled(self, paid: Completion | Verdict | Grading) -> None:
         """Count what the journal held."""
-        self.budget.spent += _sum(paid.gradings) if isinstance(paid, Verdict) else took(paid)
+        self.budget.spent += took_by_graders(paid.gradings) if isinstance(paid, Verdict) else took(paid)
 
     def passed(self, seconds: float) -> None:
         """Count the time of a model or a verifier, whenever that was."""
@@ -123,7 +106,7 @@ class Spending:
         if not self.is_capped:
             return
         self._journal, inner = journal, OnlyRecorded(journal)
-        async for amount, extra in _told(inner, journal.recorded()):
+        async for amount, extra in told(inner, journal.recorded()):
             self.budget.spent += amount
             if extra is not None:
                 self._extras[extra.instance_id, extra.epoch] += amount
@@ -135,7 +118,7 @@ class Spending:
         if isinstance(record, Completion):
             self.budget.spent += took(record)
         elif isinstance(record, Verdict):
-            self.budget.spent += _sum(record.gradings)
+            self.budget.spent += took_by_graders(record.gradings)
 
     def climber(self, instance_id: str, epoch: int) -> Climber:
         """A climb's budget, with what the journal tells beside its records."""
@@ -146,7 +129,11 @@ class Spending:
         """The models, each asked only within the budgets."""
         if not self.is_capped:
             return dict(models)
-        return {name: _Budgeted(model, name, rungs[name], self) for name, model in models.items()}
+
+        async def ask(name: str, model: Model, prompt: Prompt) -> Completion:
+            return await self.call(name, rungs[name], prompt, model)
+
+        return guarded(models, ask)
 
     async def call(self, name: str, rung: Rung, prompt: Prompt, model: Model) -> Completion:
         """Ask within the budgets. Raises BudgetError where a cap leaves no room."""
@@ -259,10 +246,10 @@ class Spending:
         key = next(key for number in self._numbers if (key := f"spent/{number}") not in journal)
         extra = Extra(*who, amount.cost_usd, amount.tokens, amount.calls)
 
-        async def told() -> Extra:
+        async def given() -> Extra:
             return extra
 
-        await journal.once(key, Extra, told)
+        await journal.once(key, Extra, given)
 
 
 @dataclass
@@ -283,80 +270,6 @@ class _Settling:
 
     def __exit__(self, *_: object) -> None:
         self.spending.settled(self.name, self.wanted, self.amount, self.budgets)
-
-
-@dataclass(frozen=True)
-class _Budgeted:
-    model: Model
-    name: str
-    rung: Rung
-    spending: Spending
-
-    @property
-    def simulated(self) -> bool:
-        return self.model.simulated
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        return await self.spending.call(self.name, self.rung, prompt, self.model)
-
-    async def check(self) -> None:
-        await self.model.check()
-
-
-class Graders(Protocol):
-    """Grader models by name and parameters."""
-
-    def model(self, name: str, params: Mapping[str, object]) -> "GraderModel":
-        """The grader of that name."""
-        ...
-
-
-class GraderModel(Model, Protocol):
-    """A model that says how it is set."""
-
-    rung: Rung
-
-
-@dataclass(frozen=True)
-class BudgetedGraders:
-    """Graders, each asked only within the budgets."""
-
-    graders: Graders
-    spending: Spending
-
-    def model(self, name: str, params: Mapping[str, object]) -> GraderModel:
-        """As the graders' own."""
-        return self.graders.model(name, params)
-
-    async def __call__(
-        self, model: str, messages: Sequence[Message], params: Mapping[str, object], *, instance_id: str, number: int
-    ) -> Completion:
-        """One answer. Raises BudgetError, or ModelError on an outage."""
-        grader = self.graders.model(model, params)
-        prompt = Prompt(tuple(messages), instance_id, number=number)
-        return await self.spending.call(f"grader {model}", grader.rung, prompt, grader)
-
-
-async def _told(journal: Searchable, keys: Iterable[str]) -> AsyncIterator[tuple[Amount, Extra | None]]:
-    """What each record says was taken; of a verdict's lost graders, its own record tells once it is there."""
-    for key in keys:
-        if key.startswith("spent/"):
-            extra = await journal.once(key, Extra, _nothing)
-            yield Amount(extra.cost_usd, extra.tokens, extra.calls), extra
-        elif key.endswith("/completion"):
-            yield took(await journal.once(key, Completion, _nothing)), None
-        elif key.endswith("/verdict"):
-            yield _sum((await journal.once(key, Verdict, _nothing)).gradings), None
-        elif key.startswith("health/") or ("/lost/" in key and key.rpartition("/lost/")[0] not in journal):
-            yield _sum(await journal.once(key, tuple[Grading, ...], _nothing)), None
-
-
-def _sum(gradings: Iterable[Grading]) -> Amount:
-    return sum(map(took, gradings), Amount())
-
-
-async def _nothing() -> Any:
-    raise AssertionError("a record that is there is not made")
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """Stopping a run gently: what is under way ends and is recorded, and nothing new is asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from evalkit.core.ports import Model
 from evalkit.core.types import Completion, Prompt
+from evalkit.run.guarded import guarded
 
 
 class Stopped(Exception):  # noqa: N818  no error of anybody's
@@ -19,22 +19,9 @@ class Stop:
 
     def guarded(self, models: Mapping[str, Model]) -> dict[str, Model]:
         """The models, each asked only until the run is to stop."""
-        return {name: _Guarded(model, self) for name, model in models.items()}
+        return guarded(models, self._ask)
 
-
-@dataclass(frozen=True)
-class _Guarded:
-    model: Model
-    stop: Stop
-
-    @property
-    def simulated(self) -> bool:
-        return self.model.simulated
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        if self.stop.asked:
+    async def _ask(self, _: str, model: Model, prompt: Prompt) -> Completion:
+        if self.asked:
             raise Stopped
-        return await self.model.complete(prompt)
-
-    async def check(self) -> None:
-        await self.model.check()
+        return await model.complete(prompt)

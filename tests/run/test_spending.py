@@ -11,9 +11,10 @@ from evalkit.core.errors import BudgetError, ProviderServerError, ProviderTimeou
 from evalkit.core.ladder import Ladder, Price, Rung
 from evalkit.core.summary import DatasetFacts, Facts
 from evalkit.core.types import Completion
+from evalkit.run.bounded_graders import BudgetedGraders
 from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.gates import GateSettings
-from evalkit.run.spending import BudgetedGraders, Spending
+from evalkit.run.spending import Spending
 from tests.run.builders import FunctionModel, Memory, PlainStrategy, WordVerifier, instances
 
 FACTS = Facts("k", "n", DatasetFacts("d", "x", 0), "ladder", simulated=False, tags={})
