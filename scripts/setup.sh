@@ -12,6 +12,8 @@ if ! "$python" -c 'import ensurepip' 2>/dev/null; then
     echo "installing python3-venv"
     apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null
 fi
+echo "installing evalkit and the packages that it needs into $1: some minutes"
 [ -x "$1/bin/python" ] || "$python" -m venv "$1"
-"$1/bin/pip" install --quiet --upgrade 'pip>=25.1' # the first that knows dependency groups
-"$1/bin/pip" install --quiet --group dev --editable '.[local]'
+# Twice quiet: pip warns once a package of every index in the user's settings that is not there. Errors are still told.
+"$1/bin/pip" install -qq --upgrade 'pip>=25.1' # the first that knows dependency groups
+"$1/bin/pip" install -qq --group dev --editable '.[local]'
