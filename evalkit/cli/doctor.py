@@ -17,7 +17,7 @@ from evalkit.cli.execute import sandbox_lines
 from evalkit.cli.hydra_app import Composed, launch
 from evalkit.cli.own_options import take_form
 from evalkit.cli.tables import counted, show
-from evalkit.cli.watch_folder import held_by
+from evalkit.cli.watch.held import held_by
 from evalkit.core.errors import ConfigError, EvalkitError, StorageError
 from evalkit.places import cache, mlruns, plug_ins
 from evalkit.settings import read

@@ -8,6 +8,7 @@ GitLab, Jenkins and the usual GitHub actions read.
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -35,6 +36,7 @@ class _Attempt(msgspec.Struct):
 
     rung: str = ""
     model: str = ""
+    skipped: bool = False
     failure: str | None = None
     detail: str = ""
     findings: list[_Finding] = []
@@ -124,10 +126,10 @@ def _last_attempt(climb: Path) -> _Attempt | None:
     """The newest attempt that was asked: a rung that was skipped has nothing to say."""
     numbers = sorted((int(path.stem.rpartition("_")[2]) for path in climb.glob("attempt_*.json")), reverse=True)
     for number in numbers:
-        try:
-            return msgspec.json.decode((climb / f"attempt_{number}.json").read_bytes(), type=_Attempt)
-        except (OSError, msgspec.DecodeError):
-            continue
+        with suppress(OSError, msgspec.DecodeError):
+            read = msgspec.json.decode((climb / f"attempt_{number}.json").read_bytes(), type=_Attempt)
+            if not read.skipped:
+                return read
     return None
 
 

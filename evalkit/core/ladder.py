@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalkit.core.failure import Failure
@@ -34,6 +35,14 @@ class Price:
 
     prompt: float = 0.0
     completion: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what can never be. Raises ValueError."""
+        for name, dollars in (("prompt", self.prompt), ("completion", self.completion)):
+            if not 0 <= dollars < inf:
+                raise ValueError(
+                    f"the price of {name}s is {dollars!r}; it must be US dollars a million tokens, at least 0"
+                )
 
 
 @dataclass
@@ -182,7 +191,7 @@ def asks_alike(one: Rung, other: Rung) -> bool:
 
 
 def _at_least(key: str, value: float, least: float) -> None:
-    if value < least:
+    if not value >= least:  # nor is nan
         raise ValueError(f"{key} is {value!r}; it must be at least {least}")
 
 

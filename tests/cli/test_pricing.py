@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from evalkit.cli.pricing import Pricing
+from evalkit.cli.simulate.pricing import Pricing
 from evalkit.core.errors import ConfigError
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.results import AttemptRow
@@ -49,3 +49,9 @@ def test_a_rung_without_a_price_is_named_as_the_table_does():
         Pricing([run("a/one", cost=2.0), run("b/two")], [], "usd")
     with pytest.raises(ConfigError, match="did you mean 'big"):
         Pricing([run("a/one")], ["bigg=1,2"], "usd")
+
+
+@pytest.mark.parametrize("numbers", ["-1,2", "nan,1", "1,inf", "1", "a,b"])
+def test_what_is_no_price_is_refused(numbers):
+    with pytest.raises(ConfigError, match="--price 'big="):
+        Pricing([run("a/one")], [f"big={numbers}"], "usd")

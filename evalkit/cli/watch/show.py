@@ -10,7 +10,7 @@ from rich.text import Text
 
 from evalkit.cli.outcome import money, rate
 from evalkit.cli.tables import counted
-from evalkit.cli.watch_picture import Picture, RungSeen
+from evalkit.cli.watch.picture import Picture, RungSeen
 from evalkit.core.shown import visible
 
 COLOURS = {"complete": "green", "running": "cyan", "preparing": "cyan", "ending": "cyan", "killed": "red"}

@@ -153,10 +153,7 @@ class Pricing:
             raise ConfigError(f"--price {text!r}: no rung {rung!r} in the runs; {hint}")
         try:
             prompt, completion = (float(number) for number in numbers.split(","))
+            return rung, Price(prompt, completion)
         except ValueError:
-            raise ConfigError(
-                f"--price {text!r}: write {rung}=PROMPT,COMPLETION in US dollars a million tokens"
-            ) from None
-        if min(prompt, completion) < 0:
-            raise ConfigError(f"--price {text!r}: a price is not below 0")
-        return rung, Price(prompt, completion)
+            said = f"--price {text!r}: write {rung}=PROMPT,COMPLETION in US dollars a million tokens, at least 0"
+            raise ConfigError(said) from None

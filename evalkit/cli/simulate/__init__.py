@@ -9,7 +9,9 @@ import argparse
 
 from evalkit.cli.recordings import Recorded, refuse_unlike
 from evalkit.cli.runs_of import run_folder
-from evalkit.cli.simulated import Simulation, figures, print_table, to_json
+from evalkit.cli.simulate.found import Simulation
+from evalkit.cli.simulate.picture import figures
+from evalkit.cli.simulate.show import print_table, to_json
 from evalkit.core.errors import ConfigError
 
 EXAMPLE = "evalkit simulate small-starter big-starter --price big=2.5,10 --budget 0.50"

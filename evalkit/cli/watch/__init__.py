@@ -17,7 +17,7 @@ from evalkit.core.errors import ConfigError
 from evalkit.places import mlruns
 
 if TYPE_CHECKING:
-    from evalkit.cli.watch_picture import Picture
+    from evalkit.cli.watch.picture import Picture
 
 EXAMPLE = "evalkit watch local-starter"
 EVERY_S = 2.0  # between two looks on a terminal
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _once(args: argparse.Namespace) -> None:
-    from evalkit.cli.watch_picture import Looking  # noqa: PLC0415  msgspec and yaml, which --help need not load
+    from evalkit.cli.watch.looking import Looking  # noqa: PLC0415  msgspec and yaml, which --help need not load
 
     seen = Looking(_chosen(args.run)).look(time.time())
     if args.format == "json":
@@ -62,7 +62,7 @@ def _once(args: argparse.Namespace) -> None:
 def _print(seen: "Picture") -> None:
     from rich.console import Console  # noqa: PLC0415  as above
 
-    from evalkit.cli.watch_show import picture  # noqa: PLC0415
+    from evalkit.cli.watch.show import picture  # noqa: PLC0415
 
     console = Console()
     console.print(picture(seen, console.width))
@@ -72,7 +72,7 @@ def _live(args: argparse.Namespace) -> None:
     from rich.console import Console  # noqa: PLC0415  as above
     from rich.live import Live  # noqa: PLC0415
 
-    from evalkit.cli.watch_show import picture  # noqa: PLC0415
+    from evalkit.cli.watch.show import picture  # noqa: PLC0415
 
     console = Console()
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
@@ -81,7 +81,7 @@ def _live(args: argparse.Namespace) -> None:
 
 
 def _plainly(args: argparse.Namespace) -> None:
-    from evalkit.cli.watch_show import line  # noqa: PLC0415  as above
+    from evalkit.cli.watch.show import line  # noqa: PLC0415  as above
 
     seen, said = None, ""
     for seen in _looks(args.run, args.every or PLAIN_S):
@@ -94,7 +94,7 @@ def _plainly(args: argparse.Namespace) -> None:
 
 def _looks(name: str | None, every: float) -> "Iterator[Picture]":
     """A picture now and then, until nobody works on the run, nor, where none is named, on another."""
-    from evalkit.cli.watch_picture import Looking  # noqa: PLC0415  as above
+    from evalkit.cli.watch.looking import Looking  # noqa: PLC0415  as above
 
     looking = Looking(_chosen(name))
     while True:
@@ -125,7 +125,7 @@ def _chosen(name: str | None) -> Path:
 
 
 def _worked_on() -> Path | None:
-    from evalkit.cli.watch_folder import held_by  # noqa: PLC0415  as above
+    from evalkit.cli.watch.held import held_by  # noqa: PLC0415  as above
 
     return next((folder for folder in _by_age() if held_by(folder / "journal.jsonl") is not None), None)
 
