@@ -5,7 +5,7 @@ Attempts come from the journal, ended climbs from instances/<id>/summary.json.
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,10 +36,11 @@ class _Paid(msgspec.Struct):
     cost_usd: float | None = None
     seconds: float = 0.0
     failure: str | None = None
+    cached: bool = False
 
 
 class _Extra(msgspec.Struct):
-    """What no other record tells of a call: see run/spending.py."""
+    """What no other record tells of a call, see run/spending.py; it counts for caps, and is in no summary."""
 
     cost_usd: float = 0.0
     tokens: int = 0
@@ -116,6 +117,8 @@ class Journal:
         self.failed: deque[Failed] = deque(maxlen=NEWEST)
         self.cost, self.prompt, self.completion = Total(), Total(), Total()
         self.requests = self.answers = 0
+        self.charged = {"cost_usd": 0.0, "tokens": 0.0, "calls": 0.0}  # as caps count it, see core/caps.py
+        self._lost: Counter[str] = Counter()  # gradings that were paid for before their verdict came, by its key
 
     def look(self) -> bool:
         """Read what is new; whether there was anything."""
@@ -144,37 +147,52 @@ class Journal:
         return self._read > before
 
     def _add(self, record: _Record) -> None:
-        parts = record.key.split("/")
-        if parts[0] == "rungs" and parts[-1] == "given_up":
+        parts = record.key.split("/")  # by its end first: an instance may be called as the run's own records begin
+        if len(parts) > 5 and parts[-1] == "completion":  # noqa: PLR2004  the parts of a climb's key, see run/solve.py
+            self._completion(parts, _PAID.decode(record.value))
+        elif len(parts) > 5 and parts[-1] == "verdict":  # noqa: PLR2004  as above
+            self._verdict(record.key, parts, _VERDICT.decode(record.value))
+        elif len(parts) > 5 and parts[-2] == "lost":  # noqa: PLR2004  as above
+            lost = _PAIDS.decode(record.value)
+            self._lost["/".join(parts[:-2])] += len(lost)
+            self._grade(lost)
+        elif parts[0] == "rungs" and parts[-1] == "given_up":
             self._rung("/".join(parts[1:-1])).given_up = True
         elif parts[0] == "spent":
             self._pay_extra(_EXTRA.decode(record.value))
-        elif parts[0] == "health" or (len(parts) > 1 and parts[-2] == "lost"):
-            for paid in _PAIDS.decode(record.value):
-                self._pay(paid)
-        elif len(parts) > 5 and parts[-1] == "completion":  # noqa: PLR2004  the parts of a climb's key, see run/solve.py
-            self._completion(parts, _PAID.decode(record.value))
-        elif len(parts) > 5 and parts[-1] == "verdict":  # noqa: PLR2004  as above
-            self._verdict(parts, _VERDICT.decode(record.value))
+        elif parts[0] == "health":
+            self._grade(_PAIDS.decode(record.value))
 
     def _rung(self, name: str) -> Seen:
         return self.rungs.setdefault(name, Seen())
 
-    def _pay(self, paid: _Paid) -> None:
+    def _grade(self, gradings: Iterable[_Paid]) -> None:
+        for grading in gradings:
+            self._pay(grading, calls=grading.requests)
+
+    def _pay(self, paid: _Paid, *, calls: int) -> None:
         self.requests += paid.requests
-        if paid.requests:
-            self.cost.add(paid.cost_usd)
-            self.prompt.add(paid.tokens_prompt)
-            self.completion.add(paid.tokens_completion)
+        if not paid.requests:
+            return
+        self.cost.add(paid.cost_usd)
+        self.prompt.add(paid.tokens_prompt)
+        self.completion.add(paid.tokens_completion)
+        if not paid.cached:
+            told = paid.tokens_prompt is not None and paid.tokens_completion is not None
+            tokens = (paid.tokens_prompt or 0) + (paid.tokens_completion or 0) if told else 0
+            self._charge(paid.cost_usd or 0.0, tokens, calls)
 
     def _pay_extra(self, extra: _Extra) -> None:
         self.requests += extra.calls
-        self.cost.add(extra.cost_usd)
-        self.prompt.add(extra.tokens)
+        self._charge(extra.cost_usd, extra.tokens, extra.calls)
+
+    def _charge(self, cost_usd: float, tokens: int, calls: int) -> None:
+        for name, amount in (("cost_usd", cost_usd), ("tokens", tokens), ("calls", calls)):
+            self.charged[name] += amount
 
     def _completion(self, parts: list[str], paid: _Paid) -> None:
         rung = "/".join(parts[3:-2])
-        self._pay(paid)
+        self._pay(paid, calls=1)
         if paid.failure != "rung_skipped":
             seen = self._rung(rung)
             seen.asked += 1
@@ -183,10 +201,12 @@ class Journal:
             self.answers += 1
         self.begun[parts[0], int(parts[1])] = f"{rung} judging"
 
-    def _verdict(self, parts: list[str], verdict: _Verdict) -> None:
+    def _verdict(self, key: str, parts: list[str], verdict: _Verdict) -> None:
         rung = "/".join(parts[3:-2])
-        for grading in verdict.gradings:
-            self._pay(grading)
+        new = len(verdict.gradings) - self._lost.pop(
+            key, 0
+        )  # behind them stand those that were lost, see run/records.py
+        self._grade(verdict.gradings[:new])
         self.begun[parts[0], int(parts[1])] = f"{rung} judged"
         if verdict.failure == "rung_skipped":
             return

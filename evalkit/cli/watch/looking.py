@@ -112,7 +112,7 @@ class Looking:
         left = None if record is None or not pace else max(0, record.climbs - ended) / pace
         hand = self._under_way(process)
         tokens = _sum(journal.prompt.value, journal.completion.value)
-        used = {"cost_usd": cost, "tokens": tokens, "calls": float(journal.requests), "seconds": seconds}
+        used = {**journal.charged, "seconds": seconds}
         return Picture(
             name=record.name if record else self.folder.name,
             key=self.folder.name,
