@@ -58,11 +58,12 @@ def cell_lock(key: str) -> Path:
 
 
 def _spent(summary: Summary) -> Amount:
-    """What a run says that it took; unknown parts count as nothing."""
+    """What a run says that it took; unknown parts count as nothing, and neither do answers of the cache."""
     graders = summary.graders.requests if summary.graders else 0
-    calls = sum(rung.attempts for rung in summary.by_rung) + graders
+    kept, cost = (summary.cached.answers, summary.cached.cost_usd or 0.0) if summary.cached else (0, 0.0)
+    calls = sum(rung.attempts for rung in summary.by_rung) + graders - kept
     tokens = sum(part or 0 for part in summary.tokens.values())
-    return Amount(summary.cost_usd or 0.0, tokens, calls, summary.wall_seconds)
+    return Amount(max(0.0, (summary.cost_usd or 0.0) - cost), tokens, max(0, calls), summary.wall_seconds)
 
 
 def gates(wired: Wired) -> GateSettings:

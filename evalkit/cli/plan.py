@@ -6,12 +6,14 @@ from functools import cached_property
 
 from hydra.core.hydra_config import HydraConfig
 
+from evalkit.cli.budgets import price
 from evalkit.cli.earlier import Earlier, Shelf, shelf
 from evalkit.cli.hydra_app import Composed, composed, launch
+from evalkit.cli.own_options import take, take_form
 from evalkit.cli.plan_lines import print_plan, to_json
 from evalkit.cli.recordings import TELLS
 from evalkit.core.errors import ConfigError, DatasetError
-from evalkit.core.ladder import Price, Rung, Step
+from evalkit.core.ladder import Price, Step
 from evalkit.core.plan import Forecast, Sizes, Work, forecast
 from evalkit.core.power import sample_for, smallest_uplift
 from evalkit.core.summary import Summary
@@ -31,7 +33,6 @@ some. Also: the smallest uplift that the sample can show. No model is asked. The
 example: evalkit plan ladder=local dataset=starter sample.size=20 --uplift 0.1"""
 
 MOST_PROMPTS = 200  # that are written and counted
-FORMATS = ("table", "json")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -69,10 +70,8 @@ def _refuse_optuna(overrides: Sequence[str]) -> None:
 
 def _options(argv: list[str]) -> tuple[list[str], str, float | None]:
     """The overrides, the format and the uplift. Raises ConfigError."""
-    form = _taken(argv, "--format") or "table"
-    if form not in FORMATS:
-        raise ConfigError(f"--format {form!r}: it is table or json")
-    text = _taken(argv, "--uplift")
+    form = take_form(argv)
+    text = take(argv, "--uplift")
     try:
         uplift = None if text is None else float(text)
         if uplift is not None:
@@ -80,19 +79,6 @@ def _options(argv: list[str]) -> tuple[list[str], str, float | None]:
     except ValueError as error:
         raise ConfigError(f"--uplift {text!r}: {error}") from error
     return argv, form, uplift
-
-
-def _taken(argv: list[str], option: str) -> str | None:
-    """The option's value, taken out of `argv`; None where it is not there."""
-    for place, argument in enumerate(argv):
-        if argument.startswith(f"{option}="):
-            return argv.pop(place).partition("=")[2]
-        if argument == option:
-            if place + 1 == len(argv):
-                raise ConfigError(f"{option} needs a value")
-            argv.pop(place)
-            return argv.pop(place)
-    return None
 
 
 @dataclass
@@ -165,17 +151,7 @@ class Cell:
     @cached_property
     def prices(self) -> dict[str, Price | None]:
         """US dollars a million tokens by rung; None where unknown."""
-        return {name: self._price(rung) for name, rung in self.wired.rungs.items()}
-
-    def _price(self, rung: Rung) -> Price | None:
-        if rung.price is not None:
-            return rung.price
-        generator = self.wired.generators.get(rung.model.partition("/")[0])
-        if generator is not None:
-            return Price() if getattr(generator, "free", False) else None
-        from evalkit.adapters.litellm_model import mapped_price  # noqa: PLC0415  litellm loads when it is needed
-
-        return mapped_price(rung.model)
+        return {name: price(rung, self.wired.generators) for name, rung in self.wired.rungs.items()}
 
     @cached_property
     def sizes(self) -> Sizes:
