@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 def _test(args: argparse.Namespace) -> int:
     import asyncio  # noqa: PLC0415  `show` needs neither
 
-    from evalkit.cli.rubric_report import as_json, tell  # noqa: PLC0415
+    from evalkit.cli.rubric.report import as_json, tell  # noqa: PLC0415
     from evalkit.run.rubric_trial import Effort  # noqa: PLC0415  loads the kinds of rules
 
     effort = Effort(mutations=args.mutations, seed=args.seed, graders=args.with_graders)

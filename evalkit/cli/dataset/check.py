@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cli.dataset_row import find, row
+from evalkit.cli.dataset.row import find, row
 from evalkit.cli.tables import counted, show
 from evalkit.core.errors import ConfigError, DatasetError, SandboxError
 from evalkit.core.types import Dataset, Instance

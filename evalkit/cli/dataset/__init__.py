@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from evalkit.cli import dataset_check, dataset_from_git
-from evalkit.cli.dataset_row import LISTED, find, row
+from evalkit.cli.dataset import check, from_git
+from evalkit.cli.dataset.row import LISTED, find, row
 from evalkit.cli.tables import FORMATS, counted, show
 from evalkit.core.errors import ConfigError
 from evalkit.core.types import Instance
@@ -38,15 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(
         dest="action", required=True, metavar="check|show|sample|from-git", parser_class=Mixed
     )
-    dataset_check.add_arguments(
-        _command(commands, "check", "prove that good answers pass, and that wrong and empty ones fail")
-    )
+    check.add_arguments(_command(commands, "check", "prove that good answers pass, and that wrong and empty ones fail"))
     _command(commands, "show", "list the instances").add_argument("--id", help="show this instance in full")
     sampling = _command(commands, "sample", "the nested sample that a run with these settings takes")
     sampling.add_argument("--size", type=int, metavar="N", help="how many (all)")
     sampling.add_argument("--seed", type=int, metavar="S", help="another seed, another sample (the config's)")
     sampling.add_argument("--by", metavar="FIELD", help="tags, difficulty or a metadata field (the config's)")
-    dataset_from_git.add_command(commands)
+    from_git.add_command(commands)
 
 
 def _command(commands: Any, name: str, does: str) -> argparse.ArgumentParser:
@@ -62,10 +60,10 @@ def _command(commands: Any, name: str, does: str) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Exit code 2 where the dataset has faults."""
     if args.action == "from-git":
-        return dataset_from_git.run(args)
+        return from_git.run(args)
     args.dataset, args.overrides = _chosen(args.dataset, args.overrides)
     _refuse_unknown(args.dataset)
-    does = {"check": dataset_check.run, "show": _show, "sample": _sample}
+    does = {"check": check.run, "show": _show, "sample": _sample}
     return does[args.action](args)
 
 

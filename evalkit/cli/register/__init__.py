@@ -16,7 +16,7 @@ from evalkit.core.errors import ConfigError
 from evalkit.places import home
 
 if TYPE_CHECKING:
-    from evalkit.cli.registering import Registered
+    from evalkit.cli.register.registering import Registered
 
 EXAMPLE = "evalkit register local-starter --name solver --alias champion"
 MARGIN = 0.05
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Register. Returns the exit code; a refusal is an error with 4."""
     if bool(args.run) == bool(args.best):
         raise ConfigError("give either RUN or --best METRIC")
-    from evalkit.cli.registering import Registering  # noqa: PLC0415  --help needs none of it
+    from evalkit.cli.register.registering import Registering  # noqa: PLC0415  --help needs none of it
 
     done = Registering(args, store_uri(args.uri), str(home())).registered()
     if args.format == "json":

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalkit.adapters.ramp_folder import RampFolder
-from evalkit.cli.ascent import Ascent
 from evalkit.cli.hydra_app import Composed
+from evalkit.cli.ramp.ascent import Ascent
 from evalkit.core.errors import ConfigError
 from evalkit.core.frozen import Frozen, frozen
 from evalkit.core.gate import Decision

@@ -16,7 +16,7 @@ from evalkit import __version__
 from evalkit.adapters.ramp_folder import RampFolder
 from evalkit.cli.execute import Session
 from evalkit.cli.hydra_app import Composed, composed
-from evalkit.cli.ramp_run import RampRun
+from evalkit.cli.ramp.run import RampRun
 from evalkit.core.advice import what_next
 from evalkit.core.errors import ConfigError
 from evalkit.core.frozen import Frozen, freeze

@@ -15,8 +15,8 @@ import yaml
 from evalkit.adapters.mlflow_publish import read_record
 from evalkit.adapters.mlflow_registry import Registry, Served, Version
 from evalkit.adapters.run_results import read_summary
-from evalkit.cli.bundle import FACTS, evidence, write
 from evalkit.cli.fetched_models import bundle_of
+from evalkit.cli.register.bundle import FACTS, evidence, write
 from evalkit.cli.runs_of import run_folder, told
 from evalkit.core.errors import ConfigError, RefusedError
 from evalkit.core.pairing import Side

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evalkit.cli.ascent import Ascent
 from evalkit.cli.hydra_app import Composed, launch
 from evalkit.cli.own_options import take_form
+from evalkit.cli.ramp.ascent import Ascent
 from evalkit.cli.run import CODES
 from evalkit.core.advice import what_it_shows
 from evalkit.core.gate import Decision, percent
@@ -31,7 +31,7 @@ class Job:
 
     def __call__(self, composed: Composed) -> int:
         """Climb it; its exit code."""
-        from evalkit.cli.again import Again  # noqa: PLC0415  most ramps are no retry
+        from evalkit.cli.ramp.again import Again  # noqa: PLC0415  most ramps are no retry
 
         retry = composed.config["ramp"]["retry"] != "none"
         ascent = Again(composed) if retry else Ascent(composed)
