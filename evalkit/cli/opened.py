@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from evalkit.cli.hydra_app import composed, options
-from evalkit.core.ports import Verifier
 from evalkit.core.types import Dataset
 from evalkit.settings import read
 from evalkit.wiring import Wired
@@ -18,11 +17,6 @@ def open_wired(overrides: Sequence[str]) -> Wired:
 def open_dataset(name_or_path: str, overrides: Sequence[str] = ()) -> Dataset:
     """A dataset by its option's name (`starter`) or by the path of a JSONL file."""
     return open_wired([*dataset_overrides(name_or_path), *overrides]).dataset
-
-
-def open_verifier(overrides: Sequence[str] = ()) -> Verifier:
-    """The verifier that `evalkit run` would use."""
-    return open_wired(overrides).verifier
 
 
 def dataset_overrides(name_or_path: str) -> list[str]:

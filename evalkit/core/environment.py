@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-REPORTS = ("pytest", "unittest", "sympy")
-
 
 @dataclass(frozen=True)
 class Environment:

@@ -37,11 +37,6 @@ class Health:
 Seen = Callable[[Instance, Health], None]
 
 
-async def health(instance: Instance, verifier: Verifier, *, thorough: bool = True) -> tuple[str, ...]:
-    """What is wrong with the instance, one line a fault; empty if it is healthy. As `examine`."""
-    return (await examine(instance, verifier, thorough=thorough)).faults
-
-
 async def examine(instance: Instance, verifier: Verifier, *, thorough: bool = True, repeat: int = 1) -> Health:
     """Judge the proofs of an instance.
 
@@ -60,14 +55,6 @@ async def examine(instance: Instance, verifier: Verifier, *, thorough: bool = Tr
     if unsteady and steady.tests and not steady.tests.fail_to_pass:
         faults = ["every test of fail_to_pass goes both ways with the gold patch"]
     return Health(tuple(dict.fromkeys(faults)), tuple(notes), unsteady, judged=len(judged))
-
-
-async def check_all(
-    instances: Iterable[Instance], verifier: Verifier, concurrency: int = 2, *, thorough: bool = True
-) -> dict[str, tuple[str, ...]]:
-    """The faults of every unhealthy instance by id, in the order of `instances`. Raises as `examine` does."""
-    found = await examine_all(instances, verifier, concurrency, thorough=thorough)
-    return {name: one.faults for name, one in found.items() if one.faults}
 
 
 async def examine_all(

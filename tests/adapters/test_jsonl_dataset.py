@@ -17,7 +17,7 @@ from evalkit.core.judge import judge
 from evalkit.core.types import Case, Repo, Tests
 from evalkit.places import Places, installed
 from evalkit.run.both_verifier import BothVerifier
-from evalkit.run.health import check_all
+from tests.run.builders import unhealthy
 
 RULE = {"id": "short", "kind": "length", "words": {"max": 5}, "message": "Write less."}
 TEXT = {"id": "greeting", "prompt": "Say hello.", "rubric": {"rules": [RULE]}}
@@ -336,7 +336,7 @@ def test_the_starters_rubrics_tell_good_answers_from_bad_ones(starter):
 @pytest.mark.slow
 async def test_the_starter_is_healthy_in_the_real_sandbox(starter):
     verifier = BothVerifier(sandbox=BubblewrapSandbox(), rubrics=RubricFolder([]))
-    assert await check_all(starter.instances, verifier, 2) == {}
+    assert await unhealthy(starter.instances, verifier, 2) == {}
 
 
 # --- instances with a repository ---

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import permutations, product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,6 @@ from evalkit.core.frontier import Point, frontier
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.results import AttemptRow
 from evalkit.core.simulate import Evidence, Recording, Unknown, climbs, ladder_of, outcome, search
-from evalkit.core.simulate.search import every_spec
 from evalkit.core.types import Candidate, Completion, Finding, Instance, Message, Prompt, Verdict
 from evalkit.run.solve import solve
 from tests.run.builders import Memory
@@ -198,6 +198,17 @@ def test_a_ladder_that_was_run_comes_to_what_was_recorded_and_so_it_does_under_a
 
 
 no_stop = st.dictionaries(st.sampled_from(FAILURES), st.sampled_from(["retry", "escalate"]), max_size=2)
+
+
+def every_spec(attempts, most):
+    """All ladders, one by one."""
+    orders = [names for size in range(1, len(attempts) + 1) for names in permutations(attempts, size)]
+    ladders = [
+        tuple(zip(names, counts, strict=True))
+        for names in orders
+        for counts in product(*(range(1, attempts[name] + 1) for name in names))
+    ]
+    return [ladder for ladder in ladders if sum(count for _, count in ladder) <= most]
 
 
 @settings(QUIET, max_examples=12)

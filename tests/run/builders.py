@@ -3,6 +3,7 @@
 from evalkit.core.answer import candidate
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.types import Completion, Instance, Message, Prompt, Verdict
+from evalkit.run.health import examine, examine_all
 
 
 class FunctionModel:
@@ -86,3 +87,14 @@ def instances(count):
 
 def rungs(**attempts):
     return Ladder({name: Rung(f"scripted/{name}", attempts=count) for name, count in attempts.items()})
+
+
+async def faults_of(instance, verifier, **how):
+    """What is wrong with an instance; nothing if it is healthy."""
+    return (await examine(instance, verifier, **how)).faults
+
+
+async def unhealthy(instances, verifier, concurrency=2):
+    """The faults of each instance that has any, by id."""
+    found = await examine_all(instances, verifier, concurrency)
+    return {name: one.faults for name, one in found.items() if one.faults}

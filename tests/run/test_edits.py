@@ -8,8 +8,8 @@ from evalkit.core.edits import written
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Completion, Instance, Tests
 from evalkit.run.both_verifier import BothVerifier
-from evalkit.run.health import health
 from evalkit.run.tests_verifier import TestsVerifier
+from tests.run.builders import faults_of
 from tests.run.tasks import ADDS_SUITE
 from tests.run.test_cheats import SEE_ALL, SUITE_CHEATS
 from tests.run.test_tests_verifier import sandbox_here
@@ -146,16 +146,16 @@ async def test_invariant_5_doing_nothing_is_told_by_the_tests_and_not_by_the_for
         good=(edits(one, cart=MENDED),),
         bad=(edits(one, cart=MENDED.replace("sum(", "len(list(").replace("items)", "items))")),),
     )
-    assert await health(proven, verifier) == ()
+    assert await faults_of(proven, verifier) == ()
     solved = shop(code="import shop.cart\n\ndef test_nothing():\n    pass\n", good=proven.good)
-    assert await health(solved, verifier) == ("the empty answer is accepted",)
+    assert await faults_of(solved, verifier) == ("the empty answer is accepted",)
     both = BothVerifier(sandbox=verifier.sandbox, rubrics=None, timeout_s=20)
-    assert await health(solved, both) == ("the empty answer is accepted",)
+    assert await faults_of(solved, both) == ("the empty answer is accepted",)
 
 
 async def test_a_wrong_answer_that_does_not_apply_proves_nothing(verifier):
     one = shop(bad=("shop/cart.py\n<<<<<<< SEARCH\nnowhere at all\n=======\nx\n>>>>>>> REPLACE\n",))
-    (fault,) = await health(one, verifier)
+    (fault,) = await faults_of(one, verifier)
     assert fault.startswith("bad answer 1 proves nothing")
 
 
@@ -165,4 +165,4 @@ async def test_tests_may_import_what_only_the_answer_makes(verifier):
     )
     made = {"shop/sums.py": "total = sum\n", "fresh.py": "new = int\n"}
     proven = shop(code=one.tests.code, good=(edits(one, **made),))
-    assert await health(proven, verifier) == ()
+    assert await faults_of(proven, verifier) == ()

@@ -7,7 +7,7 @@ import pytest
 from evalkit.core.errors import GraderError, NoGradeError, SandboxError
 from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate, Finding, Instance, Verdict
-from evalkit.run.health import check_all, health
+from tests.run.builders import faults_of, unhealthy
 
 
 @dataclass
@@ -60,27 +60,27 @@ PALINDROME = Instance("p", "?", answer="code:python", good=("right", "also right
     ],
 )
 async def test_faults_are_what_the_answers_show(accepted, thorough, faults):
-    assert await health(PALINDROME, Accepting(accepted), thorough=thorough) == faults
+    assert await faults_of(PALINDROME, Accepting(accepted), thorough=thorough) == faults
 
 
 async def test_an_instance_that_cannot_be_judged_is_not_healthy():
-    assert await health(PALINDROME, Accepting((), missing="has no tests")) == ("has no tests",)
+    assert await faults_of(PALINDROME, Accepting((), missing="has no tests")) == ("has no tests",)
 
 
 async def test_a_grader_that_breaks_on_the_instance_is_the_instances_fault():
     broken = replace(PALINDROME, good=("unjudgeable",), bad=())
-    assert await health(broken, Accepting(())) == ("good answer 1 cannot be judged: the tests do not load",)
+    assert await faults_of(broken, Accepting(())) == ("good answer 1 cannot be judged: the tests do not load",)
 
 
 async def test_a_model_as_grader_that_gives_no_verdict_is_no_fault_of_the_instance():
     puzzling = replace(PALINDROME, good=("puzzling",), bad=())
     with pytest.raises(NoGradeError, match="instance 'p': good answer 1: the grader abstains"):
-        await check_all([puzzling], Accepting(()))
+        await unhealthy([puzzling], Accepting(()))
 
 
 async def test_candidates_are_in_the_language_of_the_instance():
     verifier = Accepting(("right", "also right"))
-    await health(PALINDROME, verifier)
+    await faults_of(PALINDROME, verifier)
     assert {candidate.language for candidate in verifier.asked} == {"python"}
 
 
@@ -88,15 +88,15 @@ async def test_an_outage_is_no_fault_of_the_instance():
     """Invariant 2: it passes through, as itself, out of the group of workers too."""
     broken = Instance("b", "?", good=("broken",))
     with pytest.raises(SandboxError, match="fell over"):
-        await health(broken, Accepting(()))
+        await faults_of(broken, Accepting(()))
     with pytest.raises(SandboxError, match="fell over"):
-        await check_all([PALINDROME, broken], Accepting(("right", "also right")), 2)
+        await unhealthy([PALINDROME, broken], Accepting(("right", "also right")), 2)
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 50])
 async def test_all_instances_are_looked_at_and_the_unhealthy_told(concurrency):
     instances = [Instance(f"i{number}", "?", good=(f"right{number}",)) for number in range(20)]
     verifier = Accepting(tuple(f"right{number}" for number in range(20) if number % 7))
-    faults = await check_all(instances, verifier, concurrency)
+    faults = await unhealthy(instances, verifier, concurrency)
     assert list(faults) == ["i0", "i7", "i14"]
     assert len(verifier.asked) == 40

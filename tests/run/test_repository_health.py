@@ -13,11 +13,12 @@ from evalkit.core.errors import ConfigError, DatasetError, GraderError, SandboxE
 from evalkit.core.failure import Failure
 from evalkit.core.repository_files import RepositoryFiles
 from evalkit.core.types import Dataset, Instance, Outcome, Repo, TestResult, Tests, Verdict
-from evalkit.run.health import check_all, examine, examine_all
+from evalkit.run.health import examine, examine_all
 from evalkit.run.judging.channel import Trial
 from evalkit.run.judging.repository import RepositoryTests
 from evalkit.run.judging.repository.placed import OWN
 from evalkit.run.preflight import built, preflight, quarantine
+from tests.run.builders import unhealthy
 
 GOLD = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-old\n+new\n"
 REPO = Repo("o/r", "a" * 40, "here")
@@ -154,7 +155,7 @@ async def test_health_is_remembered_by_instance_and_environment_without_reading_
 
 async def test_a_repository_that_is_not_there_is_the_instances_fault():
     gone = instance("gone", Repo("o/gone", "a" * 40, "here"))
-    assert await check_all([gone, instance()], Running()) == {"gone": ("repository 'o/gone' is not here",)}
+    assert await unhealthy([gone, instance()], Running()) == {"gone": ("repository 'o/gone' is not here",)}
 
 
 async def test_single_outages_are_noted_and_many_in_a_row_end_the_check():

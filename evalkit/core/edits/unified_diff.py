@@ -15,7 +15,6 @@ from evalkit.core.edits.paths import normal
 HUNK = re.compile(r"^@@(?: -(?P<old>\d+)(?:,(?P<gone>\d+))? \+(?P<new>\d+)(?:,(?P<come>\d+))? @@|.*)")
 GIT = re.compile(r"^diff --git (?P<old>.+) (?P<new>\S+)$")
 NOWHERE = "/dev/null"
-NO_NEWLINE = "\\ No newline at end of file"
 
 
 @dataclass(slots=True)

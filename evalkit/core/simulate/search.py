@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from math import factorial, prod
 from typing import Any
 
@@ -270,15 +269,3 @@ def _fitting(tries: list[int], units: int) -> list[int]:
         most = max(tries)
         tries = [min(count, most - 1) for count in tries]
     return tries
-
-
-def every_spec(attempts: Mapping[str, int], max_attempts: int) -> list[Spec]:
-    """All ladders, one by one: what `search` covers, for small numbers only."""
-    from itertools import permutations  # noqa: PLC0415  tests alone come here
-
-    found: list[Spec] = []
-    for size in range(1, len(attempts) + 1):
-        for names in permutations(attempts, size):
-            counts = product(*(range(1, attempts[name] + 1) for name in names))
-            found += [tuple(zip(names, each, strict=True)) for each in counts if sum(each) <= max_attempts]
-    return found
