@@ -9,6 +9,8 @@ import pytest
 from evalkit import api
 from evalkit.adapters.mlflow_publish import publish
 from evalkit.adapters.mlflow_store import local_uri
+from evalkit.api import columns
+from evalkit.api.folders import ramp_of
 from evalkit.core.errors import ConfigError
 from tests.adapters.mlflow_builders import MIXED, MadeRun, solved, unfinished, unsolved
 from tests.ramp_builder import made_ramp
@@ -44,12 +46,12 @@ def test_importing_it_loads_nothing_heavy():
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
-        (api.runs, api.RUNS),
-        (lambda: api.runs(kind="comparison"), api.RUNS),
-        (lambda: api.instances(OTHER), api.INSTANCES),
-        (lambda: api.attempts(OTHER), api.ATTEMPTS),
-        (lambda: api.phases(RAMP), api.PHASES),
-        (lambda: api.phase_instances(RAMP), api.PHASE_INSTANCES),
+        (api.runs, columns.RUNS),
+        (lambda: api.runs(kind="comparison"), columns.RUNS),
+        (lambda: api.instances(OTHER), columns.INSTANCES),
+        (lambda: api.attempts(OTHER), columns.ATTEMPTS),
+        (lambda: api.phases(RAMP), columns.PHASES),
+        (lambda: api.phase_instances(RAMP), columns.PHASE_INSTANCES),
     ],
 )
 def test_a_table_has_its_columns_and_types_also_without_rows(table, columns):
@@ -74,7 +76,7 @@ def test_a_cost_that_is_unknown_is_nan_and_not_zero():
 def test_the_store_and_the_folders_tell_the_same_of_a_run(home):
     (stored,) = api.runs().to_dict("records")
     (read,) = api.runs(home / "mlruns", experiment="evalkit").to_dict("records")
-    same = set(api.RUNS) - {"started"}
+    same = set(columns.RUNS) - {"started"}
 
     assert {name: stored[name] for name in same} == {name: read[name] for name in same}
     assert (stored["solved"], stored["unfinished"], stored["ladder"]) == (2, 1, "local")
@@ -128,7 +130,7 @@ def test_a_simulated_run_is_set_against_a_live_one_only_when_asked(home):
         (lambda: api.phases("nothing"), "no ramp 'nothing'.*local-starter"),
         (lambda: api.runs("nowhere"), "nowhere is no folder"),
         (lambda: api.runs(experiment="nowhere"), "no experiment 'nowhere'"),
-        (lambda: api.attempts(api._ramp(RAMP)), "is a ramp"),
+        (lambda: api.attempts(ramp_of(RAMP)), "is a ramp"),
         (lambda: api.compare(OTHER, api.instances(OTHER).head(0)), "share no judged"),
     ],
 )
