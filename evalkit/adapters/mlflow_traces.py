@@ -15,7 +15,7 @@ from typing import Any
 from evalkit.adapters.mlflow_artifacts import attempts, climb_folder
 from evalkit.adapters.mlflow_facts import outcome
 from evalkit.core.summary import InstanceRow, Summary
-from evalkit.core.types import Status
+from evalkit.core.types import JUDGED, Status
 
 BATCH = 20  # traces a request
 PAGE = 100  # MLflow links no more traces to a run at once
@@ -83,7 +83,7 @@ def assess(client: Any, run: Any, rows: Sequence[InstanceRow], *, uri: str, aliv
     from mlflow.entities import AssessmentSource, Feedback  # noqa: PLC0415  loaded with the client
     from mlflow.tracing.client import TracingClient  # noqa: PLC0415
 
-    judged = {trace_id(run.info.run_id, row): row for row in rows if row.status in (Status.SOLVED, Status.UNSOLVED)}
+    judged = {trace_id(run.info.run_id, row): row for row in rows if row.status in JUDGED}
     source, tracing = AssessmentSource("CODE", "evalkit"), TracingClient(uri)
     for name, had in _assessed(client, run).items():
         row = judged.get(name)

@@ -8,7 +8,8 @@ from evalkit.cli.compare_words import points
 from evalkit.core.breakdown import Group
 from evalkit.core.comparison import Comparison
 from evalkit.core.levers import Levers
-from evalkit.core.pairing import JUDGED, Side
+from evalkit.core.pairing import Side
+from evalkit.core.types import JUDGED
 
 PARTS = 12  # of each kind of group
 

@@ -18,9 +18,8 @@ from evalkit.core.ladder import Ladder
 from evalkit.core.results import AttemptRow
 from evalkit.core.simulate import Recording
 from evalkit.core.summary import Summary
-from evalkit.core.types import Status
+from evalkit.core.types import JUDGED
 
-JUDGED = (Status.SOLVED, Status.UNSOLVED)
 USUAL = {"dataset": "starter", "strategy": "direct", "context": "files", "feedback": "last", "verifier": "both"}
 USUAL |= {"sample.size": "null", "seed": "0", "epochs": "1"}
 NEED_A_PATH = ("jsonl", "humaneval", "swebench", "repo")

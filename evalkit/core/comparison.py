@@ -6,7 +6,7 @@ from math import fsum
 
 from evalkit.core.breakdown import FailurePair, Group, RungPair, by_cluster, by_difficulty, by_failure, by_rung, by_tag
 from evalkit.core.errors import ConfigError
-from evalkit.core.pairing import JUDGED, Pair, Side, left_out, pair
+from evalkit.core.pairing import Pair, Side, left_out, pair
 from evalkit.core.power import smallest_uplift
 from evalkit.core.stats import (
     Compared,
@@ -23,6 +23,7 @@ from evalkit.core.stats import (
     ranked,
 )
 from evalkit.core.summary import InstanceRow
+from evalkit.core.types import JUDGED
 
 LEVEL = 0.05
 QUANTITIES: tuple[Callable[[InstanceRow], float | None], ...] = (

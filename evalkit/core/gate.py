@@ -9,7 +9,7 @@ from statistics import fmean
 from evalkit.core.sequence import confidence_sequence, detectable
 from evalkit.core.stats import FEWEST_DISCORDANT, Interval
 from evalkit.core.summary import InstanceRow
-from evalkit.core.types import Status
+from evalkit.core.types import JUDGED, Status
 
 RULES = ("health", "point", "bound")
 # What ended a climb although nothing was known yet of the solution: forms, formats and prompts that do not fit.
@@ -99,7 +99,7 @@ def scores(rows: Sequence[InstanceRow]) -> dict[str, float]:
     """Each judged instance's share of solved epochs: epochs are no instances of their own, so they count as one."""
     found: dict[str, list[bool]] = {}
     for row in rows:
-        if row.status in (Status.SOLVED, Status.UNSOLVED):
+        if row.status in JUDGED:
             found.setdefault(row.instance_id, []).append(row.solved)
     return {name: fmean(solved) for name, solved in found.items()}
 

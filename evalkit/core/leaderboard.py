@@ -10,7 +10,7 @@ from evalkit.core.levers import shares
 from evalkit.core.stats import Interval
 from evalkit.core.summary import Summary
 from evalkit.core.sweep import Cell, State, factors
-from evalkit.core.types import Status
+from evalkit.core.types import JUDGED, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,7 @@ def _standing(row: Row) -> tuple[float, float]:
 
 
 def _judged(summary: Summary) -> frozenset[tuple[str, int]]:
-    judged = (Status.SOLVED, Status.UNSOLVED)
-    return frozenset((row.instance_id, row.epoch) for row in summary.instances if row.status in judged)
+    return frozenset((row.instance_id, row.epoch) for row in summary.instances if row.status in JUDGED)
 
 
 def _number(value: object) -> float | None:

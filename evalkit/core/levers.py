@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from evalkit.core.errors import ConfigError
 from evalkit.core.factors import Cell, Effect, Interaction, effects, interactions
-from evalkit.core.pairing import JUDGED, Side
+from evalkit.core.pairing import Side
 from evalkit.core.summary import Summary
+from evalkit.core.types import JUDGED
 
 
 @dataclass(frozen=True, slots=True)

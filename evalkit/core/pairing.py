@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from evalkit.core.errors import ConfigError
 from evalkit.core.summary import InstanceRow, Summary
 from evalkit.core.traits import Traits
-from evalkit.core.types import Status
+from evalkit.core.types import JUDGED
 
-JUDGED = (Status.SOLVED, Status.UNSOLVED)
 SHARED_ONLY = "--shared-only compares what they share"
 
 

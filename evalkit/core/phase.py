@@ -10,9 +10,7 @@ from evalkit.core.gate import Ruling
 from evalkit.core.ramp import tiers
 from evalkit.core.stats import Interval, paired
 from evalkit.core.summary import InstanceRow, Total
-from evalkit.core.types import Status
-
-JUDGED = (Status.SOLVED, Status.UNSOLVED)
+from evalkit.core.types import JUDGED, Status
 
 
 @dataclass(frozen=True, slots=True)

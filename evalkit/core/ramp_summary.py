@@ -7,7 +7,7 @@ from statistics import fmean
 
 from evalkit.core.stats import solved_rate
 from evalkit.core.summary import Facts, InstanceRow, Summary, Total
-from evalkit.core.types import Status
+from evalkit.core.types import JUDGED, Status
 
 
 def ramp_summary(
@@ -32,7 +32,7 @@ def ramp_summary(
 def _together(parts: Sequence[Summary]) -> Summary:
     """The runs of a sample that was shared out over ladders, added up."""
     rows = sorted((row for part in parts for row in part.instances), key=lambda row: (row.instance_id, row.epoch))
-    judged = [row for row in rows if row.status in (Status.SOLVED, Status.UNSOLVED)]
+    judged = [row for row in rows if row.status in JUDGED]
     counts = Counter({str(status): 0 for status in Status})
     counts.update(str(row.status) for row in rows)
     failures: Counter[str] = Counter()

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from evalkit.core.ladder import Ladder, Try, next_step
 from evalkit.core.stats import Interval, solved_rate
-from evalkit.core.types import Attempt, Message, Prompt, Solution, Status, Verdict
-
-JUDGED = (Status.SOLVED, Status.UNSOLVED)
+from evalkit.core.types import JUDGED, Attempt, Message, Prompt, Solution, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)

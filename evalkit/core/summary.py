@@ -10,7 +10,7 @@ from evalkit.core.shown import visible
 from evalkit.core.stats import Interval, solved_rate
 from evalkit.core.suspects import Suspect
 from evalkit.core.triage import Triage
-from evalkit.core.types import Attempt, Completion, Grading, Solution, Status
+from evalkit.core.types import JUDGED, Attempt, Completion, Grading, Solution, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class Tally:
 
     def summary(self, facts: Facts, *, status: str, why: str, wall_seconds: float) -> Summary:
         """The summary of all that was added so far."""
-        judged = [row for row in self.rows if row.status in (Status.SOLVED, Status.UNSOLVED)]
+        judged = [row for row in self.rows if row.status in JUDGED]
         solved = self.counts[Status.SOLVED]
         cost = self.cost.value
         return Summary(

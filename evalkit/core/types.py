@@ -283,6 +283,9 @@ class Status(StrEnum):
     QUARANTINED = "quarantined"
 
 
+JUDGED = (Status.SOLVED, Status.UNSOLVED)  # what says something of the models; all else is no evidence about them
+
+
 @dataclass(frozen=True, slots=True)
 class Unjudged:
     """A completion that was paid for on `rung`, and whose verdict never came; `spent` is what graders took."""

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evalkit.core.summary import InstanceRow, Summary
-from evalkit.core.types import Status
+from evalkit.core.types import JUDGED
 
 BARS = 12  # of the histogram: above, several numbers of attempts share one
-JUDGED = (Status.SOLVED, Status.UNSOLVED)
 
 
 @dataclass(frozen=True)

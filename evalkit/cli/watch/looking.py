@@ -16,6 +16,7 @@ from evalkit.cli.watch.picture import Picture, RungSeen
 from evalkit.core.ports import RunRecord
 from evalkit.core.stats import Interval, solved_rate
 from evalkit.core.summary import Summary
+from evalkit.core.types import JUDGED
 
 RECENT_S = 300.0  # over which the pace is taken
 LAST = 5  # failures that are shown
@@ -77,9 +78,7 @@ class Looking:
             why=WHY.get(state, ""),
             process=process,
             counts={name: counts.get(name, 0) for name in ("solved", "unsolved", "unfinished", "quarantined")},
-            rate=solved_rate(
-                (o.instance_id, o.status == "solved") for o in ended if o.status in ("solved", "unsolved")
-            ),
+            rate=solved_rate((o.instance_id, o.status == "solved") for o in ended if o.status in JUDGED),
             seconds=None if began is None else max(0.0, until - began),
             failures=(*self.journal.failed, *outages),
             cost=self.journal.cost.value,

@@ -12,6 +12,7 @@ from evalkit.cli.outcome import money, rate
 from evalkit.cli.tables import counted
 from evalkit.cli.watch.picture import Picture, RungSeen
 from evalkit.core.shown import visible
+from evalkit.core.types import JUDGED
 
 COLOURS = {"complete": "green", "running": "cyan", "preparing": "cyan", "ending": "cyan", "killed": "red"}
 WIDE = 110  # columns: then the models are named too
@@ -83,7 +84,7 @@ def _share(seen: Picture) -> str:
 
 
 def _counts(seen: Picture) -> str:
-    shown = [f"{number} {name}" for name, number in seen.counts.items() if number or name in ("solved", "unsolved")]
+    shown = [f"{number} {name}" for name, number in seen.counts.items() if number or name in JUDGED]
     return ", ".join(shown)
 
 
