@@ -20,7 +20,7 @@ from evalkit.adapters.docker_sandbox import clean, lease
 from evalkit.adapters.docker_sandbox.client import EngineAwayError, connect
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Job, Limits
-from tests.adapters.test_sandbox_contract import python, until
+from tests.adapters.sandbox_contract.jobs import python, until
 from tests.sandboxes import docker, why_no_docker
 
 SOCKET = "/var/run/docker.sock"

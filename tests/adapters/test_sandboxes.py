@@ -1,4 +1,4 @@
-"""What only bubblewrap or the unconfined sandbox has to hold; test_sandbox_contract.py has what all must."""
+"""What only bubblewrap or the unconfined sandbox has to hold; sandbox_contract/ has what all must."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from evalkit.adapters.bubblewrap_sandbox.inside import hidden
 from evalkit.adapters.unconfined_sandbox import UnconfinedSandbox
 from evalkit.core.errors import SandboxError
 from evalkit.core.ports import Job, Limits
-from tests.adapters.test_sandbox_contract import living, python, until
+from tests.adapters.sandbox_contract.jobs import living, python, until
 from tests.sandboxes import why_no_bubblewrap
 
 
