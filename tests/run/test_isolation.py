@@ -9,8 +9,9 @@ from evalkit.core.failure import Failure
 from evalkit.core.types import Candidate
 from evalkit.run.judging.suite import needs_pytest
 from evalkit.run.tests_verifier import TestsVerifier
+from tests.run.candidates import refused
 from tests.run.tasks import suite
-from tests.run.test_cheats import HOLES, SUITE_CHEATS, refused
+from tests.run.test_cheats import HOLES, SUITE_CHEATS
 from tests.sandboxes import why_no_bubblewrap
 
 
