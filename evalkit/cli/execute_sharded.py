@@ -1,0 +1,75 @@
+"""The crew of a run whose settings ask for one: `limits.processes` workers, on this machine or on a Ray cluster."""
+
+import sys
+from types import SimpleNamespace
+
+from evalkit.core.caps import Caps
+from evalkit.core.shards import useful
+from evalkit.run.shards import Crew, Workers
+from evalkit.run.shards_messages import Setup
+from evalkit.wiring import Wired
+
+WORKER = "evalkit.cli.execute_sharded_worker"
+
+
+def crew_of(wired: Wired, *, shared: bool) -> Crew | None:
+    """Who climbs for this run; None: this process does. `shared` says that a sweep's budget caps it as well.
+
+    Raises ConfigError where Ray is asked for and cannot be had.
+    """
+    limits = wired.settings.limits
+    if limits.processes == 1 and limits.over == "local":
+        return None
+    most = wired.concurrency if wired.road is None else limits.concurrency_most
+    count = useful(limits.processes, most)
+    setup = _setup(wired, count, [limits, limits.instance], shared=shared)
+    return Crew(_workers(limits.over), count, lambda number: setup_of(setup, number), _say)
+
+
+def setup_of(setup: Setup, number: int) -> Setup:
+    """The same for one worker."""
+    return Setup(**{**{name: getattr(setup, name) for name in setup.__struct_fields__}, "number": number})
+
+
+def _setup(wired: Wired, count: int, caps: list[Caps], *, shared: bool) -> Setup:
+    return Setup(
+        key=wired.key,
+        config=dict(wired.config),
+        choices=dict(wired.choices),
+        only=wired.only,
+        number=0,
+        count=count,
+        capped=wired.settings.limits.instance.is_set,
+        counting=shared or any(one.counts_tokens for one in caps),
+        together=wired.settings.limits.over == "local",
+    )
+
+
+def _workers(over: str) -> Workers:
+    if over == "ray":
+        from evalkit.adapters.ray_executor import RayWorkers  # noqa: PLC0415  an extra
+
+        return RayWorkers(WORKER)
+    from evalkit.adapters.local_workers import LocalWorkers  # noqa: PLC0415  for runs that need it only
+
+    return LocalWorkers(WORKER)
+
+
+class Paces:
+    """What the workers tell of their requests, as the live view reads it of one process's throttles."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+
+    @property
+    def made(self) -> dict[str, SimpleNamespace]:
+        """By provider."""
+        names = ("limit", "under_way", "highest", "cuts")
+        return {
+            provider: SimpleNamespace(**dict(zip(names, told, strict=True)))
+            for provider, told in self._crew.providers.items()
+        }
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
