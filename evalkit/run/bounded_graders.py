@@ -21,7 +21,10 @@ class Graders(Protocol):
 class GraderModel(Model, Protocol):
     """A model that says how it is set."""
 
-    rung: Rung
+    @property
+    def rung(self) -> Rung:
+        """Its settings."""
+        ...
 
 
 @dataclass(frozen=True)
