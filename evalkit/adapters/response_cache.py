@@ -25,13 +25,16 @@ BUSY_S = 10.0  # another process may be writing
 
 
 class AnswerCache:
-    """A file of answers by key. Used from one event loop's thread; sqlite has a thread of its own."""
+    """A file of answers by key. Used from one event loop's thread; sqlite has a thread of its own.
+
+    `fault` says why the file is no use any more, once it is none.
+    """
 
     def __init__(self, path: Path, say: Callable[[str], object] | None = None) -> None:
         self._path, self._say = path, say or (lambda line: sys.stderr.write(f"{line}\n"))
         self._thread = ThreadPoolExecutor(1, "answers")
         self._file: sqlite3.Connection | None = None
-        self._broken = False
+        self.fault = ""
         self._asking: dict[str, asyncio.Future[Completion]] = {}
 
     async def once(self, key: str, ask: Callable[[], "asyncio.Future[Completion]"]) -> Completion:
@@ -66,13 +69,14 @@ class AnswerCache:
         self._thread = ThreadPoolExecutor(1, "answers")  # starts no thread until it is asked again
 
     async def _do(self, work: Callable[..., Completion | None], *args: object) -> Completion | None:
-        if self._broken:
+        if self.fault:
             return None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
         except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
-            self._broken = True
-            self._say(f"cache: {self._path}: {error}; models are asked. Delete the file, or set cache=never.")
+            if not self.fault:  # of those that wait for their turn with it, each would say so
+                self._say(f"cache: {self._path}: {error}; models are asked. Delete the file, or set cache=never.")
+            self.fault = str(error) or type(error).__name__
             return None
 
     def _open(self) -> sqlite3.Connection:

@@ -29,6 +29,7 @@ from evalkit.cli.progress import progress
 from evalkit.cli.report import at_end
 from evalkit.cli.same_sandbox import refuse_another_sandbox
 from evalkit.cli.tables import counted
+from evalkit.core.errors import QuotaError
 from evalkit.core.ports import Observer, RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.core.suspects import Watch
@@ -36,6 +37,8 @@ from evalkit.core.traits import traits
 from evalkit.core.triage import Triaging
 from evalkit.places import home, mlruns, plug_ins
 from evalkit.run.evaluate import Climb, Evaluation, Plan
+from evalkit.run.gated_graders import GatedGraders, Patient
+from evalkit.run.gates import Gates
 from evalkit.run.ledger import Ledger
 from evalkit.run.preflight import preflight, quarantine, refuse_unhealthy, rehearse
 from evalkit.run.ramp import Inheriting
@@ -113,6 +116,9 @@ class Session:
         wired = self._wired
         earlier = self._folder.summary()
         self._spending = spending(wired, self._since, earlier.wall_seconds if earlier else 0.0, self._shared)
+        self._gates = Gates(wired.settings.ladder, gates(wired), _say, lambda: self._spending.left_s)
+        if wired.graders:
+            wired.within(lambda graders: GatedGraders(graders, self._gates))
         await asyncio.to_thread(wired.find_repositories, wired.instances)
         environments = wired.environments if wired.has_repositories else None
         unfit = await preflight(
@@ -157,7 +163,9 @@ class Session:
         fit = [instance for instance in wired.instances if instance.id not in unfit]
         unknown = sum(not cache.healthy(instance) for instance in fit)
         try:
-            found = {**unfit} | await quarantine(fit, ledger, cache, concurrency=2, seen=HealthLines(unknown))
+            found = {**unfit} | await quarantine(fit, Patient(ledger), cache, concurrency=2, seen=HealthLines(unknown))
+        except QuotaError as error:
+            raise QuotaError(f"paused: {error}; then the same command continues") from error
         finally:
             await ledger.settle(journal)
         for name, why in found.items():
@@ -180,7 +188,7 @@ class Session:
             observers: list[Observer] = [self._folder, tracker, bar, watch, triaging]
             if wired.throttles is not None:
                 observers.append(LiveFile(Path(wired.folder), wired.throttles))
-            evaluation = Evaluation(plan, climb, observers, spending=self._spending, gates=gates(wired), say=_say)
+            evaluation = Evaluation(plan, climb, observers, spending=self._spending, gates=self._gates, say=_say)
             cut_short = ""
             try:
                 with seldom(), gently(lambda: _stop(evaluation, wired)):
@@ -211,7 +219,9 @@ class Session:
     def _facts(self, record: RunRecord) -> Facts:
         dataset = DatasetFacts(record.dataset, record.dataset_digest, record.instances)
         ladder = self._wired.choices.get("ladder", "")
-        return Facts(record.key, record.name, dataset, ladder, self._wired.simulated, record.tags)
+        fault = self._wired.cache_fault
+        tags = {**record.tags, **({"evalkit.cache": f"no use: {fault}"} if fault else {})}
+        return Facts(record.key, record.name, dataset, ladder, self._wired.simulated, tags)
 
     def _record(self) -> RunRecord:
         wired = self._wired

@@ -9,7 +9,7 @@ EvalkitError                    says what, where, and what to do
 ├── InfrastructureError         the world failed: the instance is unfinished, never unsolved (exit 3)
 │   ├── ModelError              the provider did not give an answer
 │   │   ├── RateLimitError
-│   │   │   └── QuotaError       the quota or subscription is used up: no wait of minutes mends it
+│   │   │   └── QuotaError       the quota or subscription is used up: no wait of minutes mends it (exit 5)
 │   │   ├── ProviderTimeoutError
 │   │   ├── ProviderConnectionError
 │   │   ├── ProviderServerError
@@ -96,6 +96,7 @@ class RateLimitError(ModelError):
 class QuotaError(RateLimitError):
     """The provider says that the quota, credit or subscription is used up."""
 
+    exit_code = 5
     failure = Failure.QUOTA
 
 

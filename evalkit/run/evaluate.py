@@ -60,13 +60,18 @@ class Evaluation:
         observers: Sequence[Observer],
         *,
         spending: Spending | None = None,
-        gates: GateSettings | None = None,
+        gates: GateSettings | Gates | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`spending` caps the run (None: nothing does); `say` is told in a line when a rung is asked no more."""
+        """`spending` caps the run (None: nothing does); `say` is told in a line when a rung is asked no more.
+
+        `gates` are the run's own where graders are asked through them as well.
+        """
         self._plan = plan
         self._spending = spending
-        self._gates = Gates(climb.ladder, gates or GateSettings(), say, self._left_s)
+        if not isinstance(gates, Gates):
+            gates = Gates(climb.ladder, gates or GateSettings(), say, self._left_s)
+        self._gates = gates
         models = climb.models if spending is None else spending.guarded(climb.models, climb.ladder.rungs)
         models = self._gates.guarded(models)
         self._tally = Tally(climb.ladder)
@@ -136,7 +141,7 @@ class Evaluation:
         if spending and spending.capped:
             climbs = self._tally.failures[Failure.BUDGET]
             found.append(f"{climbs} unfinished climb{'s' if climbs != 1 else ''}, such as: {spending.capped[0]}")
-        return found + [f"rung {rung} has no quota left: {why}" for rung, why in self._gates.paused.items()]
+        return found + [f"{who} has no quota left: {why}" for who, why in self._gates.paused.items()]
 
     def _stuck(self) -> str:
         stuck = self._tally.failures[Failure.RUNG_SKIPPED]

@@ -1,7 +1,7 @@
-"""Whether a rung may be asked now: not while its quota is used up, nor while its provider is down."""
+"""Whether a rung or a grader may be asked now: not while its quota is used up, nor while its provider is down."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,7 @@ from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.ports import Model
 from evalkit.core.quota import used_up, wait_s
 from evalkit.core.types import Completion, Prompt
+from evalkit.run.guarded import guarded
 
 DOWN = frozenset({Failure.CONNECTION, Failure.PROVIDER_ERROR, Failure.PROVIDER_TIMEOUT})
 MINUTE_S, HOUR_S = 60, 3600
@@ -40,7 +41,10 @@ class GateSettings:
 
 
 class Gates:
-    """One a run. `say` is told in a line when a gate closes or opens; `left_s` is how long the run may still go."""
+    """One a run. `say` is told in a line when a gate closes or opens; `left_s` is how long the run may still go.
+
+    Who asks goes by name: `rung NAME`, known from the start, or `grader NAME`, known from `know` on.
+    """
 
     def __init__(
         self,
@@ -51,76 +55,101 @@ class Gates:
         clock: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
     ) -> None:
         self._settings, self._say, self._left_s, self._clock = settings, say, left_s, clock
-        self._quota: dict[str, tuple[float | None, str]] = {}  # by rung: until when, and why
-        self._first = next(iter(ladder.rungs))
-        self._providers = {name: provider(rung) for name, rung in ladder.rungs.items()}
-        self._breakers = {one: Breaker(settings.outages, settings.probe_s) for one in self._providers.values()}
+        self._quota: dict[str, tuple[float | None, str]] = {}  # by name: until when, and why
+        self._providers: dict[str, str] = {}
+        self._breakers: dict[str, Breaker] = {}
+        for name, rung in ladder.rungs.items():
+            self.know(f"rung {name}", rung)
+        self._first = next(iter(self._providers))
 
     @property
     def paused(self) -> dict[str, str]:
-        """The rungs whose quota is used up, with what the provider says."""
-        return {rung: why for rung, (_, why) in self._quota.items()}
+        """Those whose quota is used up, by name, with what the provider says."""
+        return {who: why for who, (_, why) in self._quota.items()}
+
+    def know(self, who: str, rung: Rung) -> None:
+        """From now on this one may ask; again changes nothing."""
+        if who not in self._providers:
+            self._providers[who] = provider(rung)
+            self._breakers.setdefault(provider(rung), Breaker(self._settings.outages, self._settings.probe_s))
 
     def guarded(self, models: Mapping[str, Model]) -> dict[str, Model]:
-        """The models, each asked only through its gate."""
-        return {name: _Gated(name, model, self) for name, model in models.items()}
+        """The rungs' models, each asked only through its gate."""
+        return guarded(models, self._ask)
 
-    def enter(self, rung: str) -> bool:
+    async def _ask(self, rung: str, model: Model, prompt: Prompt) -> Completion:
+        return await self.through(f"rung {rung}", lambda: model.complete(prompt))
+
+    async def through(self, who: str, ask: Callable[[], Awaitable[Completion]]) -> Completion:
+        """What `ask` returns. Raises QuotaError, PutOff where it is worth waiting, or the provider's error."""
+        probe = self._enter(who)
+        heard = False
+        try:
+            completion = await ask()
+            if heard := not completion.cached:  # a kept answer tells nothing of the provider
+                self._answered(who)
+        except ModelError as error:
+            heard = True
+            raised = self._failed(who, error, probe=probe)
+            if raised is error:
+                raise
+            raise raised from error
+        finally:
+            if probe and not heard:  # it found nothing out
+                self._breakers[self._providers[who]].withdrawn()
+        return completion
+
+    def _enter(self, who: str) -> bool:
         """Whether the call is its provider's probe. Raises QuotaError, or PutOff where it is worth waiting."""
         now = self._clock()
-        if rung in self._quota:
-            until, why = self._quota[rung]
+        if who in self._quota:
+            until, why = self._quota[who]
             if until is None:
                 raise QuotaError(why, requests=0)
             if now < until:
                 raise PutOff(why, until)
-            del self._quota[rung]
-        breaker = self._breakers[self._providers[rung]]
+            del self._quota[who]
+        breaker = self._breakers[self._providers[who]]
         was_open = breaker.is_open
         if (ready_at := breaker.ready_at(now)) is not None:
-            raise PutOff(f"{self._providers[rung]} is down", ready_at, is_first=rung == self._first)
+            raise PutOff(f"{self._providers[who]} is down", ready_at, is_first=who == self._first)
         return was_open
 
-    def answered(self, rung: str) -> None:
-        """The rung's provider answered."""
-        breaker = self._breakers[self._providers[rung]]
+    def _answered(self, who: str) -> None:
+        breaker = self._breakers[self._providers[who]]
         if breaker.is_open:
-            self._say(f"{self._providers[rung]} answers again")
+            self._say(f"{self._providers[who]} answers again")
         breaker.worked()
 
-    def withdrawn(self, rung: str) -> None:
-        """The probe found nothing out."""
-        self._breakers[self._providers[rung]].withdrawn()
-
-    def failed(self, rung: str, error: ModelError, *, probe: bool) -> InfrastructureError:
+    def _failed(self, who: str, error: ModelError, *, probe: bool) -> InfrastructureError:
         """What is to be raised instead of the provider's error."""
         if isinstance(error, RateLimitError) and used_up(error, self._settings.patience_s, _now()):
-            self._breakers[self._providers[rung]].worked()
-            return self._used_up(rung, error)
+            self._breakers[self._providers[who]].worked()
+            return self._used_up(who, error)
         if error.failure not in DOWN:
-            self._breakers[self._providers[rung]].worked()
+            self._breakers[self._providers[who]].worked()
             return error
-        return self._down(rung, error, probe=probe)
+        return self._down(who, error, probe=probe)
 
-    def _used_up(self, rung: str, error: RateLimitError) -> InfrastructureError:
+    def _used_up(self, who: str, error: RateLimitError) -> InfrastructureError:
         seconds = wait_s(error, _now())
         full = f"full again in {_span(seconds)}" if seconds is not None else ""
-        told = f"rung {rung}: quota used up" + (f", {full}" if full else "")
-        known = rung in self._quota
+        told = f"{who}: quota used up" + (f", {full}" if full else "")
+        known = who in self._quota
         waiting = self._settings.wait_for_quota and seconds is not None and seconds < self._left_s()
         if waiting and seconds is not None:
             until = self._clock() + seconds + min(ONCE_MORE_S, seconds / 10)
-            self._quota[rung] = (until, str(error))
+            self._quota[who] = (until, str(error))
             if not known:
                 self._say(f"{told}; what needs it waits until {_moment(seconds)} (limits.on_quota=wait): {error}")
             return PutOff(str(error), until)
-        self._quota[rung] = (None, f"{error} ({full})" if full else str(error))
+        self._quota[who] = (None, f"{error} ({full})" if full else str(error))
         if not known:
-            self._say(f"{told}; the rung is asked no more, others go on: {error}")
-        return QuotaError(self._quota[rung][1], retry_after_s=error.retry_after_s, requests=error.requests)
+            self._say(f"{told}; it is asked no more, others go on: {error}")
+        return QuotaError(self._quota[who][1], retry_after_s=error.retry_after_s, requests=error.requests)
 
-    def _down(self, rung: str, error: ModelError, *, probe: bool) -> InfrastructureError:
-        name, now = self._providers[rung], self._clock()
+    def _down(self, who: str, error: ModelError, *, probe: bool) -> InfrastructureError:
+        name, now = self._providers[who], self._clock()
         breaker = self._breakers[name]
         heard = breaker.failed(now, probe=probe)
         ready_at = breaker.opens_at
@@ -128,40 +157,8 @@ class Gates:
             row = f"{name}: {self._settings.outages} outages in a row"
             self._say(f"{row}; a probe goes out in {ready_at - now:.0f} s, nothing else until it works: {error}")
         if heard is Heard.LATE and ready_at is not None:
-            return PutOff(str(error), ready_at, is_first=rung == self._first)
+            return PutOff(str(error), ready_at, is_first=who == self._first)
         return error
-
-
-@dataclass(frozen=True)
-class _Gated:
-    name: str
-    model: Model
-    gates: Gates
-
-    @property
-    def simulated(self) -> bool:
-        return self.model.simulated
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        probe = self.gates.enter(self.name)
-        reported = False
-        try:
-            completion = await self.model.complete(prompt)
-            reported = True
-            self.gates.answered(self.name)
-        except ModelError as error:
-            reported = True
-            raised = self.gates.failed(self.name, error, probe=probe)
-            if raised is error:
-                raise
-            raise raised from error
-        finally:
-            if probe and not reported:
-                self.gates.withdrawn(self.name)
-        return completion
-
-    async def check(self) -> None:
-        await self.model.check()
 
 
 def provider(rung: Rung) -> str:

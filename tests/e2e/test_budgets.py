@@ -93,6 +93,59 @@ def test_with_wait_the_run_sleeps_until_the_stated_reset(home, server, settings)
     assert max(server.answered.values()) == 1
 
 
+@pytest.fixture
+def graded(home, server, settings):
+    """The settings of a run whose answers another server grades, and that server; with `good` it is asked first."""
+
+    def judged_by(grader, good=()):
+        rule = {"id": "kind", "kind": "judge", "model": "openai/g", "prompt": "{prompt} Is it kind? {candidate}"}
+        asked = {"params": {"api_base": f"{grader.url}/v1"}, "message": "Be kind."}
+        rows = [{"id": f"i{n}", "prompt": f"Task {n}.", "rubric": {"rules": [rule | asked]}} for n in range(6)]
+        rows[0]["good"] = list(good)
+        home.write("tasks.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        grader.texts = {f"i{n}": "VERDICT: yes" for n in range(6)}
+        return [*settings, "verifier=rubric"]
+
+    with serving() as grader:
+        yield grader, lambda **more: judged_by(grader, **more)
+
+
+def test_a_graders_quota_pauses_the_run_as_a_rungs_does_and_answers_wait_on_record(home, server, graded):
+    grader, arguments = graded
+    grader.quota_until = time.time() + 600
+    first = home.evalkit("run", *arguments())
+    assert first.returncode == 5, first.stderr
+    assert f"grader openai/g at {grader.url}/v1 has no quota left: " in last(first)
+    assert "(full again in 10 min)" in last(first)
+    assert (home.summary()["counts"]["unfinished"], home.summary()["failures"]) == (6, {"quota": 6})
+    grader.quota_until = 0
+    end = home.evalkit("run", *arguments())
+    assert (end.returncode, home.summary()["counts"]["solved"]) == (0, 6), end.stderr
+    assert set(server.answered.values()) == set(grader.answered.values()) == {1}
+
+
+@pytest.mark.parametrize("good", [(), ("right",)])
+def test_with_wait_verdicts_wait_for_their_grader_also_before_the_first_climb(home, server, graded, good):
+    grader, arguments = graded
+    grader.quota_s = 2
+    told = home.evalkit("run", *arguments(good=good), "limits.on_quota=wait", "retry.timeout_s=1")
+    assert (told.returncode, told.stderr.count("(limits.on_quota=wait)")) == (0, 1), told.stderr
+    assert home.summary()["counts"]["solved"] == 6
+    assert set(server.answered.values()) == {1}
+    assert sum(grader.answered.values()) == 6 + len(good)
+
+
+def test_a_graders_quota_that_is_used_up_before_the_first_climb_pauses_it(home, server, graded):
+    grader, arguments = graded
+    grader.quota_until = time.time() + 600
+    first = home.evalkit("run", *arguments(good=("right",)))
+    assert (first.returncode, last(first).startswith("evalkit: paused: ")) == (5, True), first.stderr
+    assert last(first).endswith("(full again in 10 min); then the same command continues")
+    assert sum(server.answered.values()) == 0
+    grader.quota_until = 0
+    assert home.evalkit("run", *arguments(good=("right",))).returncode == 0
+
+
 def test_a_sweeps_cap_holds_for_its_cells_together(home, server, settings):
     home.write("sweeps/seeds.yaml", SWEEP)
     first = home.evalkit("sweep", "seeds", *settings, "limits.sweep.calls=8")
