@@ -1,13 +1,13 @@
 """Does the context hold what has to be changed? Recall of the known patches' files and lines, by strategy and budget.
 
-    python benchmarks/context_recall.py --instances FILE --repos FOLDER [--every N] [--markdown FILE]
+    python benchmarks/context_recall.py --instances FILE --repos FOLDER [--every N] [--only NAME…] [--markdown FILE]
 
 FILE holds instances in SWE-bench's format, FOLDER clones or bare mirrors of their repositories. No model is asked.
 An instance counts for `files` where every file that its patch changes is in the context, whole or in part; for
 `lines` where the lines that the patch replaces (for one that only adds: the line before) are all shown, for only
 then can an edit be written. `--every 3` takes every third instance of each repository. `--markdown` puts the table
-between the marks of docs/context.md. Ctrl-C ends it with what was measured: the order is random (seed 0), so that
-this is a random sample of the instances.
+between the marks of docs/context.md. `--only` measures strategies by their names in the table. Ctrl-C ends it with
+what was measured: the order is random (seed 0), so that this is a random sample of the instances.
 """
 
 import argparse
@@ -15,15 +15,17 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from signal import SIGINT, signal
+from typing import Any, TypeVar
 
 from evalkit.adapters.git_workspace import GitWorkspace
 from evalkit.adapters.litellm_model.tokens import count_tokens
 from evalkit.adapters.swebench_dataset import SweBenchDataset
 from evalkit.core.budget import Chosen, Context, Source, choose
+from evalkit.core.context import cut
 from evalkit.core.ladder import Rung
 from evalkit.core.types import Instance
 from evalkit.places import Places
@@ -40,6 +42,8 @@ STRATEGIES: Mapping[str, Mapping[str, object]] = {
     "repo": {"kind": "combined"},
 }
 Hit = tuple[bool, bool]
+T = TypeVar("T")
+KEPT: list[dict[tuple[object, ...], Any]] = []  # of the instance under way
 STOP: list[bool] = []  # Ctrl-C: the instance under way is the last
 _FILE = re.compile(r"^--- a/(.+?)\s*$", re.MULTILINE)
 MARKS = ("<!-- recall -->\n", "<!-- end of recall -->")
@@ -94,6 +98,7 @@ def measure(
     """Hits by strategy and budget, and the seconds that each instance's first choice took."""
     hits: dict[tuple[str, int], list[Hit]] = defaultdict(list)
     seconds = []
+    count = _once_each(count_tokens)
     for number, instance in enumerate(instances, 1):
         if STOP:
             break
@@ -103,10 +108,25 @@ def measure(
         for name, settings in strategies.items():
             for tokens in budgets:
                 context = Context(tokens=tokens, **settings)  # type: ignore[arg-type]
-                hits[name, tokens].append(hit(choose(context, instance, RUNG, count_tokens), gold))
+                hits[name, tokens].append(hit(choose(context, instance, RUNG, count), gold))
+        for kept in KEPT:
+            kept.clear()
         if number % 10 == 0:
             print(f"{number} of {len(instances)}", file=sys.stderr, flush=True)
     return hits, seconds
+
+
+def _once_each(one: Callable[..., T]) -> Callable[..., T]:
+    """`one`, which gives what it gave before: each strategy and budget cuts an instance's same files again."""
+    kept: dict[tuple[object, ...], T] = {}
+    KEPT.append(kept)
+
+    def again(*asked: object) -> T:
+        if asked not in kept:
+            kept[asked] = one(*asked)
+        return kept[asked]
+
+    return again
 
 
 def table(hits: Mapping[tuple[str, int], Sequence[Hit]]) -> str:
@@ -127,12 +147,14 @@ def main() -> None:
     parser.add_argument("--instances", required=True)
     parser.add_argument("--repos", required=True)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=STRATEGIES, default=list(STRATEGIES), metavar="NAME")
     parser.add_argument("--markdown")
     args = parser.parse_args()
     instances = list(read(args.instances, args.repos, args.every))
     Random(0).shuffle(instances)
+    cut.blocks, cut.words = _once_each(cut.blocks), _once_each(cut.words)
     signal(SIGINT, lambda *_: STOP.append(True))
-    hits, seconds = measure(instances, STRATEGIES)
+    hits, seconds = measure(instances, {name: STRATEGIES[name] for name in args.only})
     seconds.sort()
     said = (
         f"{len(seconds)} of {len(instances)} instances, % of them. First choice of an instance: median "
