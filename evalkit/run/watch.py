@@ -78,7 +78,7 @@ class Watch:
         """Rlimits hold a single process; this holds all of them together."""
         while True:
             await asyncio.sleep(POLL_S)
-            if tree_bytes(self._root) > self._limits.memory_mb * 2**20:
+            if takes_more(self._root, self._limits.memory_mb * 2**20):
                 self._stop("memory")
 
 
@@ -104,11 +104,15 @@ async def readable(handle: int) -> None:
         loop.remove_reader(handle)
 
 
-def tree_bytes(root: int) -> int:
-    """Memory of a process and its descendants, in bytes, pages that forks share counted once."""
+def takes_more(root: int, limit: int) -> bool:
+    """Whether a process and its descendants have more than `limit` bytes, pages that forks share counted once.
+
+    That count walks all their pages and holds them up meanwhile: hence only where counting shared pages several times,
+    which is never less, is more than the limit.
+    """
     pids = list(tree(root))
-    cheap = sum(_private(pid) for pid in pids)
-    return sum(_proportional(pid) for pid in pids) if cheap > 64 * 2**20 and len(pids) > 1 else cheap
+    several_times = sum(_private(pid) for pid in pids)
+    return several_times > limit and (len(pids) == 1 or sum(_proportional(pid) for pid in pids) > limit)
 
 
 def tree(root: int) -> Iterator[int]:

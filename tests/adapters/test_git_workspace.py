@@ -298,12 +298,21 @@ def test_two_processes_share_a_tree_and_neither_moves_the_others(origin, tmp_pat
         moved.release()
 
 
-KILLER = """#!/bin/sh
-case "$*" in *read-tree*)
-  {git} "$@"; rm -r pkg; touch stray
-  kill -9 $PPID; exit 1;;
-esac
-exec {git} "$@"
+# A git that kills who asks it for one object; what came before is answered.
+KILLER = """#!{python}
+import os, subprocess, sys
+if "cat-file" not in sys.argv:
+    os.execv("{git}", ["git", *sys.argv[1:]])
+git = subprocess.Popen(["{git}", *sys.argv[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+for line in sys.stdin.buffer:
+    if line.strip() == b"{last}":
+        os.kill(os.getppid(), 9)
+        sys.exit()
+    git.stdin.write(line)
+    git.stdin.flush()
+    head = git.stdout.readline()
+    sys.stdout.buffer.write(head + git.stdout.read(int(head.split()[2]) + 1))
+    sys.stdout.buffer.flush()
 """
 
 
@@ -312,16 +321,18 @@ async def test_a_move_that_was_killed_leaves_no_tree_behind_that_is_taken_for_wh
         pass
     shim = tmp_path / "bin" / "git"
     shim.parent.mkdir()
-    shim.write_text(KILLER.format(git=shutil.which("git")))
+    last = git(origin, "rev-parse", "two:pkg/core.py").strip()
+    shim.write_text(KILLER.format(python=sys.executable, git=shutil.which("git"), last=last))
     shim.chmod(0o755)
     path = f"{shim.parent}:{os.environ['PATH']}"
     killed = other_process(origin, tmp_path, "two", env={**os.environ, "PATH": path})
     assert (killed.communicate("")[0], killed.returncode) == ("", -9)
-    assert Path(folder, "stray").exists()
+    assert not Path(folder, "pkg/core.py").exists()
+    assert Path(folder, "pkg/deep").exists()
     for tag, value in (("two", b"VALUE = 2\n"), ("one", b"VALUE = 1\n")):
         async with workspace.tree(at(origin, tag)) as folder:
             assert content(folder)["pkg/core.py"] == value
-            assert not Path(folder, "stray").exists()
+            assert Path(folder, "pkg/deep").exists() is (tag == "two")
 
 
 async def test_one_who_is_cancelled_while_a_tree_is_laid_out_holds_none(workspace, origin):

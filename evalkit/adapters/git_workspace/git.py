@@ -3,7 +3,6 @@
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from evalkit.core.errors import ConfigError
 
@@ -35,40 +34,24 @@ def _plain() -> dict[str, str]:
     return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
 
 
-def local(
-    *arguments: str, cwd: Path | None = None, more: Mapping[str, str] | None = None, keep: Sequence[int] = ()
-) -> bytes:
-    """What git prints, with `more` in its environment; it holds the open files `keep` until it ends.
-
-    Raises GitError, ConfigError where there is no git. What it writes can be written by anybody (umask 0): a sandbox's
-    user is nobody, and the cache folder around it is private.
-    """
-    return _run([*OPTIONS, *arguments], {**local_environment(), **(more or {})}, cwd, keep, alone=True)
+def local(*arguments: str) -> bytes:
+    """What git prints. Raises GitError, ConfigError where there is no git."""
+    return _run([*OPTIONS, *arguments], local_environment(), alone=True)
 
 
 def remote(*arguments: str) -> bytes:
     """The same for clone and fetch, where the user's own credentials, proxies and certificates are needed."""
-    return _run([*OPTIONS, *NETWORK, *arguments], {**_plain(), **MUTE}, None, (), alone=False)
+    return _run([*OPTIONS, *NETWORK, *arguments], {**_plain(), **MUTE}, alone=False)
 
 
-def _run(
-    arguments: Sequence[str],
-    environment: Mapping[str, str],
-    cwd: Path | None,
-    keep: Sequence[int],
-    *,
-    alone: bool,
-) -> bytes:
+def _run(arguments: Sequence[str], environment: Mapping[str, str], *, alone: bool) -> bytes:
     try:
         done = subprocess.run(
             ["git", *arguments],
             env=environment,
-            cwd=cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            pass_fds=keep,
-            umask=0 if alone else -1,
             start_new_session=alone,  # Ctrl-C ends a clone, which takes long, and lets the rest come to its end
         )
     except FileNotFoundError as error:

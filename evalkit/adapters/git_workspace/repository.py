@@ -1,6 +1,6 @@
 """One repository: its objects through a git folder of our own, so that nothing in its own settings counts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -86,7 +86,7 @@ class Repository:
     def trees(self, commit: str) -> Trees:
         """The folders with trees, `commit` being one that is here. Raises DatasetError."""
         self.require(commit)
-        return Trees(self._folder, self._git_dir, self._slots)
+        return Trees(self._folder, self._read, self._slots)
 
     def close(self) -> None:
         """End what was started; again changes nothing."""
@@ -102,7 +102,7 @@ class Repository:
                     self._texts.put(blob, text)
                 yield text
 
-    def _read(self, names: list[str]) -> list[bytes | None]:
+    def _read(self, names: Sequence[str]) -> list[bytes | None]:
         try:
             return self._objects.read(names)
         except GitError:  # killed by somebody, or the repository was packed anew: once more

@@ -9,9 +9,12 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from evalkit.adapters.git_workspace.git import GitError, local
+from evalkit.adapters.git_workspace.git import GitError
 from evalkit.adapters.git_workspace.locks import convert, held, try_lock
+from evalkit.adapters.git_workspace.moving import ANYBODY, Move, Read, carry_out, difference
 from evalkit.core.errors import SandboxError
+
+Facts = dict[str, str]  # by path beneath the folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A folder for one tree; index, lock and state lie beside it, so that nothing but the tree is in it."""
+    """A folder for one tree; lock and state lie beside it, so that nothing but the tree is in it."""
 
     folder: Path
 
@@ -32,11 +35,6 @@ class Slot:
     def lock(self) -> Path:
         """Held shared by those who read the tree, alone by who moves it."""
         return self.folder.with_suffix(".lock")
-
-    @property
-    def index(self) -> Path:
-        """What git knows of the folder."""
-        return self.folder.with_suffix(".index")
 
     @property
     def noted(self) -> Path:
@@ -61,19 +59,19 @@ class Slot:
         part.write_text(json.dumps(asdict(state)), encoding="utf-8")
         part.replace(self.noted)
 
-    def is_pristine(self, state: State) -> bool:
-        """Whether nobody has touched the folder since it was laid out."""
+    def pristine(self, state: State) -> Facts | None:
+        """What is in the folder, None if anybody has touched it since it was laid out."""
         try:
-            return bool(state.digest) and fingerprint(self.folder) == state.digest
+            found = facts(self.folder) if state.digest else None
         except OSError:  # there is no such folder any more, or what is in it cannot be read
-            return False
+            return None
+        return found if found is not None and digest(found) == state.digest else None
 
     def wipe(self) -> None:
         """Begin again."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self.folder)
-        for path in (self.index, self.index.with_name(f"{self.index.name}.lock")):
-            path.unlink(missing_ok=True)
+        self.folder.with_suffix(".index").unlink(missing_ok=True)  # an evalkit of before let git write it
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +90,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """The slots of one repository, `most` at the most. Threads and processes may share them."""
+    """The slots of one repository, `most` at the most; `read` gives git's objects. Threads and processes share them."""
 
     folder: Path
-    git_dir: Path
+    read: Read
     most: int
 
     def take(self, commit: str) -> Lease | None:
@@ -133,7 +131,7 @@ class Trees:
 
     def _shared(self, slot: Slot, handle: int, commit: str) -> Lease | None:
         """The slot as it is; where it is not pristine it is laid out anew, as soon as nobody uses it."""
-        if slot.is_pristine(slot.read()):
+        if slot.pristine(slot.read()) is not None:
             return Lease(slot, handle)
         slot.note(State())
         if convert(handle, shared=False):
@@ -144,7 +142,7 @@ class Trees:
     def _moved(self, slot: Slot, handle: int, was: State, commit: str, *, picking: bool = False) -> Lease:
         try:
             slot.note(State(commit))
-            self._lay_out(slot, handle, was, commit)
+            self._lay_out(slot, was, commit)
             if picking:
                 fcntl.flock(handle, fcntl.LOCK_SH)
             else:
@@ -155,46 +153,52 @@ class Trees:
             raise
         return Lease(slot, handle)
 
-    def _lay_out(self, slot: Slot, handle: int, was: State, commit: str) -> None:
+    def _lay_out(self, slot: Slot, was: State, commit: str) -> None:
         try:
-            if not slot.is_pristine(was):
+            found = slot.pristine(was)
+            if found is None or self.read([was.commit])[0] is None:  # a source may have lost an old commit
                 slot.wipe()
+                was, found = State(), {}
             slot.folder.mkdir(exist_ok=True)
-            slot.folder.chmod(0o777)  # a sandbox's user is nobody; the folder above is private
-            self._check_out(slot, handle, commit)
-            slot.note(State(commit, fingerprint(slot.folder)))
+            slot.folder.chmod(ANYBODY)
+            move = difference(self.read, was.commit, commit)
+            carry_out(move, slot.folder, self.read)
+            slot.note(State(commit, digest(after(found, move, slot.folder))))
         except (GitError, OSError) as error:
             raise SandboxError(
                 f"the tree of {commit} could not be laid out in {str(slot.folder)!r}: {error}. "
                 f"Is the disk full? Else delete {str(self.folder)!r}: it is made again."
             ) from error
 
-    def _check_out(self, slot: Slot, handle: int, commit: str) -> None:
-        """Check out by a git that holds the lock too: after a kill of evalkit nobody takes the slot before its end."""
-        local(
-            *("--git-dir", str(self.git_dir), "--work-tree", str(slot.folder)),
-            *("read-tree", "-u", "--reset", commit),
-            cwd=slot.folder,
-            more={"GIT_INDEX_FILE": str(slot.index)},
-            keep=(handle,),
-        )
 
-
-def fingerprint(folder: Path) -> str:
-    """Changes when anything in the folder was written, added, removed or given other rights; reads no file.
+def facts(folder: Path) -> Facts:
+    """What changes when anything in the folder is written, added, removed or given other rights; reads no file.
 
     The kernel sets the time of a file's last change (ctime), which nobody can set back.
     """
-    seen: list[str] = []
-    waiting = [os.fspath(folder)]
+    found: Facts = {}
+    waiting = [""]
     while waiting:
-        folder_seen = waiting.pop()
-        with os.scandir(folder_seen) as entries:
-            facts = []
+        at = waiting.pop()
+        with os.scandir(f"{folder}{os.sep}{at}") as entries:
             for entry in entries:
-                stat = entry.stat(follow_symlinks=False)
-                facts.append(f"{entry.name}\0{stat.st_ino} {stat.st_ctime_ns}")
+                found[at + entry.name] = _fact(entry.stat(follow_symlinks=False))
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-        seen += [folder_seen, *sorted(facts)]
-    return sha256(os.fsencode("\n".join(seen))).hexdigest()
+                    waiting.append(f"{at}{entry.name}{os.sep}")
+    return found
+
+
+def after(found: Facts, move: Move, folder: Path) -> Facts:
+    """What must be in a folder after a move, all that it did not touch being as it was found before."""
+    gone = move.gone
+    kept = {path: fact for path, fact in found.items() if path not in gone}
+    return kept | {path: _fact(os.lstat(f"{folder}{os.sep}{path}")) for path in move.touched}
+
+
+def digest(found: Facts) -> str:
+    """One word for all of it."""
+    return sha256(os.fsencode("\n".join(f"{path}\0{found[path]}" for path in sorted(found)))).hexdigest()
+
+
+def _fact(stat: os.stat_result) -> str:
+    return f"{stat.st_ino} {stat.st_ctime_ns} {stat.st_size}"
