@@ -31,6 +31,7 @@ YOUNGER = {
     "skills": ("most", "tokens", "only", "folder"),
 }
 ON_QUOTA = ("pause", "wait")
+OVER = ("local", "ray")  # where workers are: this machine, or the nodes of a Ray cluster
 CACHED = ("never", "greedy", "all")  # which answers other runs may have: none, those at temperature 0, all
 TARGETS = ("dataset", "strategy", "verifier", "sandbox", "tracker")  # groups whose options name a class
 
@@ -60,7 +61,8 @@ class Limits(Caps):
     `cost_usd`, `tokens`, `calls` and `seconds` cap the run; the same under `instance` a climb, under `sweep` all cells
     of a sweep together. `on_quota` says what comes when a provider's quota is used up: `pause`, or `wait` until the
     reset that it states. A provider is left alone after `outages` in a row (0: never) and probed after `probe_s`
-    seconds, each wait twice the last (docs/limits.md)."""  # noqa: D205, D209
+    seconds, each wait twice the last (docs/limits.md). `processes` workers climb, on this machine or `over` a Ray
+    cluster; all other limits hold for them together (docs/workers.md)."""  # noqa: D205, D209
 
     concurrency: int | str = "auto"
     concurrency_start: int = 8
@@ -72,6 +74,8 @@ class Limits(Caps):
     on_quota: str = "pause"
     outages: int = 3
     probe_s: float = 1.0
+    processes: int = 1
+    over: str = "local"
 
     def __post_init__(self) -> None:
         """Refuse what can never work. Raises ValueError."""
@@ -90,13 +94,19 @@ class Limits(Caps):
             raise ValueError(
                 f"concurrency_least and concurrency_most are {found}; the first must be from 1 to the other"
             )
+        if self.processes < 1:
+            raise ValueError(f"processes is {self.processes!r}; it must be at least 1")
+        if self.over not in OVER:
+            near = get_close_matches(self.over, OVER, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it must be {' or '.join(OVER)}"
+            raise ValueError(f"over is {self.over!r}; {hint}")
         if self.identical_errors < 0:
             raise ValueError(f"identical_errors is {self.identical_errors}; it must be at least 0 (never stop)")
 
 
 @dataclass
 class Settings:
-    """A run. The groups in TARGETS hold a `_target_` and that class's own settings."""
+    """A run: dataset, strategy, verifier, sandbox and tracker hold a `_target_` and that class's own settings."""
 
     dataset: dict[str, Any]
     ladder: Ladder

@@ -49,3 +49,6 @@ class LocalWorkers:
             )
         await asyncio.get_running_loop().create_connection(lambda: link, sock=ours)
         return LocalProcess(process)
+
+    async def close(self) -> None:
+        """Nothing is held but the workers themselves."""

@@ -21,6 +21,7 @@ from evalkit.adapters.no_tracker import NoTracker
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.budgets import gates, spending
 from evalkit.cli.collector import seldom
+from evalkit.cli.execute_sharded import Paces, crew_of
 from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.interrupting import gently
@@ -40,11 +41,14 @@ from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.gated_graders import GatedGraders, Patient
 from evalkit.run.gates import Gates
 from evalkit.run.ledger import Ledger
+from evalkit.run.guarded import guarded
 from evalkit.run.preflight import preflight, quarantine, refuse_unhealthy, rehearse
 from evalkit.run.ramp import Inheriting
-from evalkit.run.records import Searchable
+from evalkit.run.shards import Ground
+from evalkit.run.shards_calls import GradersElsewhere, elsewhere
 from evalkit.run.spending import Shared
 from evalkit.wiring import Wired
+from evalkit.run.spent import Recorded
 
 SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")
 PINNED = (
@@ -114,6 +118,17 @@ class Session:
         Raises DatasetError where no instance is healthy, unless a gate rules on that.
         """
         wired = self._wired
+        self._crew = crew_of(self._wired, shared=self._shared is not None)
+        if self._crew is None:
+            return await self._run(gated=gated)
+        self._wired.within(GradersElsewhere)
+        self._crew.prepare()
+        try:
+            return await self._run(gated=gated)
+        finally:
+            await self._crew.end()
+
+    async def _run(self, *, gated: bool) -> Summary:
         earlier = self._folder.summary()
         self._spending = spending(wired, self._since, earlier.wall_seconds if earlier else 0.0, self._shared)
         self._gates = Gates(wired.settings.ladder, gates(wired), _say, lambda: self._spending.left_s)
@@ -142,18 +157,18 @@ class Session:
                 unhealthy = await self._quarantine(journal, unfit)
                 if not gated:
                     refuse_unhealthy(wired.instances, unhealthy)
-                return await self._climb(journal, unhealthy)
+                return await self._climb(journal, unhealthy, tuple(unfit))
             finally:
                 await wired.close()
 
-    async def _journal(self, held: ExitStack) -> Searchable:
+    async def _journal(self, held: ExitStack) -> Recorded:
         """The run's own journal, and its family's behind it; locked until the stack is left."""
         folders = [Path(self._wired.folder), *self._family]
         own, *others = [held.enter_context(closing(JsonlJournal(one / "journal.jsonl", one.name))) for one in folders]
         await self._spending.begin(own)
         return Inheriting(own, others, self._spending.took_over) if others else own
 
-    async def _quarantine(self, journal: Searchable, unfit: Mapping[str, str]) -> Mapping[str, str]:
+    async def _quarantine(self, journal: Recorded, unfit: Mapping[str, str]) -> Mapping[str, str]:
         """The unhealthy instances with the reason; `unfit` are known to be, without a test."""
         wired = self._wired
         if not wired.settings.preflight:
@@ -172,8 +187,8 @@ class Session:
             print(f"quarantined: {name}: {why}", file=sys.stderr)
         return found
 
-    async def _climb(self, journal: Searchable, quarantined: Mapping[str, str]) -> Summary:
-        wired, settings = self._wired, self._wired.settings
+    async def _climb(self, journal: Recorded, quarantined: Mapping[str, str], unfit: tuple[str, ...]) -> Summary:
+        wired, crew, settings = self._wired, self._crew, self._wired.settings
         earlier = self._folder.summary()
         record = self._record()
         known = traits(wired.instances)
@@ -182,17 +197,22 @@ class Session:
         tracker.start(record)
         alarm, road = settings.limits.identical_errors, wired.road
         plan = Plan(wired.instances, settings.epochs, wired.concurrency, alarm, quarantined, road)
-        climb = Climb(settings.ladder, settings.max_attempts, wired.models, wired.strategy, wired.verifier, journal)
+        models = wired.models if crew is None else guarded(wired.models, elsewhere)
+        climb = Climb(settings.ladder, settings.max_attempts, models, wired.strategy, wired.verifier, journal)
+        if crew is not None:
+            crew.stand(Ground(journal, wired.ask, sandbox_tags(wired), unfit))
         watch, triaging = Watch(wired.instances, wired.shared_rubric), Triaging(wired.instances)
         with progress(record.climbs, self.where) as bar:
             observers: list[Observer] = [self._folder, tracker, bar, watch, triaging]
             if wired.throttles is not None:
-                observers.append(LiveFile(Path(wired.folder), wired.throttles))
-            evaluation = Evaluation(plan, climb, observers, spending=self._spending, gates=self._gates, say=_say)
+                observers.append(LiveFile(Path(wired.folder), wired.throttles if crew is None else Paces(crew)))
+            evaluation = Evaluation(
+                plan, climb, observers, spending=self._spending, gates=self._gates, say=_say, crew=crew
+            )
             cut_short = ""
             try:
                 with seldom(), gently(lambda: _stop(evaluation, wired)):
-                    await evaluation.run()
+                    await self._run_all(evaluation)
                 if evaluation.is_stopped:
                     raise KeyboardInterrupt  # noqa: TRY301  ends as Ctrl-C at once does
             except (asyncio.CancelledError, KeyboardInterrupt):
@@ -217,6 +237,13 @@ class Session:
         return summary
 
     def _facts(self, record: RunRecord) -> Facts:
+    async def _run_all(self, evaluation: Evaluation) -> None:
+        try:
+            await evaluation.run()
+        finally:
+            if self._crew is not None:  # while the journal is open: what workers had sent is put on record
+                await self._crew.end()
+
         dataset = DatasetFacts(record.dataset, record.dataset_digest, record.instances)
         ladder = self._wired.choices.get("ladder", "")
         fault = self._wired.cache_fault

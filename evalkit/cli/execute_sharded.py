@@ -1,10 +1,14 @@
 """The crew of a run whose settings ask for one: `limits.processes` workers, on this machine or on a Ray cluster."""
 
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+from evalkit.cli.elsewhere import CARRIED
 from evalkit.core.caps import Caps
 from evalkit.core.shards import useful
+from evalkit.places import BUNDLE, home
 from evalkit.run.shards import Crew, Workers
 from evalkit.run.shards_messages import Setup
 from evalkit.wiring import Wired
@@ -49,10 +53,16 @@ def _workers(over: str) -> Workers:
     if over == "ray":
         from evalkit.adapters.ray_executor import RayWorkers  # noqa: PLC0415  an extra
 
-        return RayWorkers(WORKER)
+        return RayWorkers(WORKER, carried(), str(Path.cwd()))
     from evalkit.adapters.local_workers import LocalWorkers  # noqa: PLC0415  for runs that need it only
 
     return LocalWorkers(WORKER)
+
+
+def carried() -> dict[str, str]:
+    """What workers on other machines are told of this process's places; keys of providers must be there already."""
+    told = {name: os.environ[name] for name in (*CARRIED, BUNDLE) if name in os.environ}
+    return {**told, "EVALKIT_HOME": str(home())}
 
 
 class Paces:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
 from evalkit.core.types import Solution
-from evalkit.run.throttle import Throttles
 
 NAME = "live.json"
 EVERY_S = 2.0
@@ -27,10 +27,19 @@ class Provider:
     cuts: int
 
 
+class Paced(Protocol):
+    """Throttles of this process, or what workers tell of theirs."""
+
+    @property
+    def made(self) -> Mapping[str, Any]:
+        """By provider, with `limit`, `under_way`, `highest` and `cuts`."""
+        ...
+
+
 class LiveFile:
     """An observer that writes it when a climb ends. What cannot be written is left out: it is but a view."""
 
-    def __init__(self, folder: Path, throttles: Throttles) -> None:
+    def __init__(self, folder: Path, throttles: Paced) -> None:
         self._path = folder / NAME
         self._throttles = throttles
         self._next = 0.0

@@ -6,36 +6,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from evalkit.core.errors import InfrastructureError, StorageError
 from evalkit.core.failure import Failure
-from evalkit.core.ladder import Ladder
-from evalkit.core.ports import Model, Observer, Strategy, Verifier
+from evalkit.core.ports import Observer
 from evalkit.core.summary import Facts, Summary, Tally
-from evalkit.core.types import Attempt, Completion, Grading, Instance, Solution, Status, Verdict
+from evalkit.core.types import Completion, Grading, Instance, Prompt, Solution, Status
+from evalkit.run.climbed import NOT_BEGUN, REASONS, Account, Climb, climbed
 from evalkit.run.gates import Gates, GateSettings, PutOff
 from evalkit.run.given_up import GivenUp
 from evalkit.run.ledger import paid_for_health
-from evalkit.run.records import Metered, NotRecorded, OnlyRecorded, Searchable
+from evalkit.run.records import OnlyRecorded
 from evalkit.run.road import Road
-from evalkit.run.solve import solve
 from evalkit.run.spending import Climber, Spending, climbing
 from evalkit.run.stopping import Stop, Stopped
 from evalkit.run.todo import Todo
 
-REASONS = {Failure.BUDGET: "budget", Failure.QUOTA: "quota"}  # why a climb is unfinished, if not for an outage
+__all__ = ["Climb", "Crew", "Evaluation", "Plan", "fingerprint"]
 
-
-@dataclass(frozen=True)
-class Climb:
-    """All that a climb needs, the same for each instance of a run."""
-
-    ladder: Ladder
-    max_attempts: int
-    models: Mapping[str, Model]
-    strategy: Strategy
-    verifier: Verifier
-    journal: Searchable
+Taken = tuple[Instance, int]  # an instance and its epoch
+Paid = Sequence[Completion | Grading]
 
 
 @dataclass(frozen=True)
@@ -50,6 +40,18 @@ class Plan:
     road: Road | None = None  # how many climbs go at once where that is found out; None: `concurrency`, always
 
 
+class Crew(Protocol):
+    """Workers elsewhere, in other processes or on other machines, who climb for the run."""
+
+    async def work(self, base: "Evaluation") -> None:
+        """Have all that is to be done climbed."""
+        ...
+
+    def close(self, *, at_once: bool) -> None:
+        """Begin no climb any more; `at_once` also sends away the requests that wait for their turn."""
+        ...
+
+
 class Evaluation:
     """Runs a plan. A climb that meets an outage is unfinished; the same outage over and over stops the run."""
 
@@ -62,12 +64,15 @@ class Evaluation:
         spending: Spending | None = None,
         gates: GateSettings | Gates | None = None,
         say: Callable[[str], None] = lambda _: None,
+        crew: Crew | None = None,
     ) -> None:
         """`spending` caps the run (None: nothing does); `say` is told in a line when a rung is asked no more.
 
-        `gates` are the run's own where graders are asked through them as well.
+        `gates` are the run's own where graders are asked through them as well; `crew` climbs
+        elsewhere (None: here), and then `climb`'s models are asked by `ask` alone.
         """
         self._plan = plan
+        self._crew = crew
         self._spending = spending
         if not isinstance(gates, Gates):
             gates = Gates(climb.ladder, gates or GateSettings(), say, self._left_s)
@@ -76,13 +81,13 @@ class Evaluation:
         models = self._gates.guarded(models)
         self._tally = Tally(climb.ladder)
         self._journal = climb.journal
-        self._given_up = GivenUp(climb.ladder, climb.journal)
+        self.given_up = GivenUp(climb.ladder, climb.journal)
         self._stop = Stop()
-        self._climb = replace(climb, models=self._stop.guarded(self._given_up.guarded(models)))
+        self._climb = replace(climb, models=self._stop.guarded(self.given_up.guarded(models)))
         if plan.road is not None:
             self._climb = replace(self._climb, verifier=plan.road.aside(climb.verifier))
         self._observers = observers
-        self._todo = Todo(self._climbs())
+        self.todo = Todo(self._climbs())
         self._alarm = _Alarm(plan.identical_errors)
         self._ended: set[tuple[str, int]] = set()
 
@@ -91,18 +96,29 @@ class Evaluation:
         for paid in await paid_for_health(self._journal):
             self._tally.spend(paid)
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(self._plan.concurrency if self._plan.road is None else self._plan.road.most):
-                    workers.create_task(self._work())
+            if self._crew is not None:
+                await self._crew.work(self)
+            else:
+                await self._climb_here()
         except* Exception as group:  # noqa: BLE001  unwraps the group; nothing is swallowed
-            raise _first(group) from None
+            raise first_error(group) from None
         finally:
             await self._recall()
+
+    async def _climb_here(self) -> None:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self._plan.concurrency if self._plan.road is None else self._plan.road.most):
+                workers.create_task(self._work())
 
     def stop(self) -> None:
         """Begin nothing any more: calls under way end and are recorded, then `run` returns."""
         self._stop.asked = True
-        self._todo.close()
+        self._begin_no_more(at_once=True)
+
+    def _begin_no_more(self, *, at_once: bool = False) -> None:
+        self.todo.close()
+        if self._crew is not None:
+            self._crew.close(at_once=at_once)
 
     @property
     def is_stopped(self) -> bool:
@@ -111,10 +127,12 @@ class Evaluation:
 
     async def _recall(self) -> None:
         """Add what the journal holds of climbs that this session did not come to; asks nobody anything."""
-        recorded = replace(self._climb, journal=OnlyRecorded(self._journal))
         for instance, epoch in self._climbs():
             if (instance.id, epoch) not in self._ended:
-                self._tally.add(await self._solve(instance, epoch, recorded))
+                solution, paid = await self._recorded(instance, epoch)
+                for one in paid:
+                    self._tally.spend(one)
+                self._tally.add(solution)
 
     def summary(self, facts: Facts, *, since: float, earlier_seconds: float = 0.0, cut_short: str = "") -> Summary:
         """What came of it so far. `cut_short` says why the run ended before its end, if it did."""
@@ -159,94 +177,77 @@ class Evaluation:
 
     async def _next(self) -> bool:
         """Take the next climb to its end; whether there may be another."""
-        if (taken := await self._todo.next()) is None:
+        if (taken := await self.todo.next()) is None:
             return False
         try:
-            solution = await self._solve(*taken, self._climb)
+            solution, paid = await self._climbed(*taken, self._climb)
         except Stopped:  # what it had recorded is added by _recall
             return False
         except PutOff as later:
-            self._put_off(taken, later)
+            self.put_off(taken, later)
         else:
-            self._end(taken, solution)
+            self.end(taken, solution, paid)
         finally:
-            self._todo.done()
+            self.todo.done()
         return True
 
-    def _put_off(self, taken: tuple[Instance, int], later: PutOff) -> None:
-        """It goes on when its rung may be asked again; while a provider is down nothing new is begun at its door."""
-        self._todo.later(later.ready_at, taken, also_fresh=later.is_first)
+    @property
+    def quarantined(self) -> Mapping[str, str]:
+        """The instances that are not asked, by id, with the reason."""
+        return self._plan.quarantined
 
-    def _end(self, taken: tuple[Instance, int], solution: Solution) -> None:
+    async def ask(self, rung: str, prompt: Prompt) -> Completion:
+        """What a rung answers, asked as climbs ask it. Raises what its guards and its provider raise."""
+        return await self._climb.models[rung].complete(prompt)
+
+    async def recalled(self, taken: Taken) -> bool:
+        """Whether the climb has ended without anybody being asked: it is quarantined, or recorded to its end."""
+        solution, paid = await self._recorded(*taken)
+        if solution.reason == NOT_BEGUN:
+            return False
+        self.end(taken, solution, paid)
+        return True
+
+    async def give_up(self, taken: Taken, why: str) -> None:
+        """End a climb that could not be brought to its end, with what is recorded of it."""
+        solution, paid = await self._recorded(*taken)
+        self.end(taken, replace(solution, reason="outage", failure=Failure.INFRASTRUCTURE, error=why), paid)
+
+    async def _recorded(self, instance: Instance, epoch: int) -> tuple[Solution, Paid]:
+        recorded = replace(self._climb, journal=OnlyRecorded(self._journal))
+        return await self._climbed(instance, epoch, recorded)
+
+    def put_off(self, taken: Taken, later: PutOff) -> None:
+        """It goes on when its rung may be asked again; while a provider is down nothing new is begun at its door."""
+        self.todo.later(later.ready_at, taken, also_fresh=later.is_first)
+
+    def end(self, taken: Taken, solution: Solution, paid: Paid) -> None:
+        """A climb has come to its end, and has cost what was `paid`."""
         instance, epoch = taken
         self._ended.add((instance.id, epoch))
+        for one in paid:
+            self._tally.spend(one)
         self._alarm.hear(solution)
         self._tally.add(solution)
         for observer in self._observers:
             observer.climbed(solution)
         if self._alarm.rang or (self._spending is not None and self._spending.hit is not None):
-            self._todo.close()
+            self._begin_no_more()
 
     def _left_s(self) -> float:
         return float("inf") if self._spending is None else self._spending.left_s
 
-    async def _solve(self, instance: Instance, epoch: int, climb: Climb) -> Solution:
+    async def _climbed(self, instance: Instance, epoch: int, climb: Climb) -> tuple[Solution, Paid]:
         if (why := self._plan.quarantined.get(instance.id)) is not None:
-            return Solution(instance.id, epoch, Status.QUARANTINED, "quarantined", error=why)
+            return Solution(instance.id, epoch, Status.QUARANTINED, "quarantined", error=why), ()
         paid: list[Completion | Grading] = []  # of a climb that is cut off, the journal tells it: see _recall
-        climber = None if self._spending is None else self._spending.climber(instance.id, epoch)
+        climber = self.climber(instance.id, epoch)
         with nullcontext() if climber is None else climbing(climber):
-            solution = await self._climbed(instance, epoch, climb, _Account(paid, climber, self._given_up))
-        for one in paid:
-            self._tally.spend(one)
-        return solution
+            return await climbed(instance, epoch, climb, Account(paid, climber, self.given_up)), paid
 
-    async def _climbed(self, instance: Instance, epoch: int, climb: Climb, account: "_Account") -> Solution:
-        history: list[Attempt] = []
-        journal = Metered(climb.journal, account.spend, account.judged, account.recalled)
-        try:
-            return await solve(
-                instance,
-                epoch,
-                history,
-                climb.ladder,
-                climb.max_attempts,
-                models=climb.models,
-                strategy=climb.strategy,
-                verifier=climb.verifier,
-                journal=journal,
-            )
-        except NotRecorded as error:
-            ended = Solution(instance.id, epoch, Status.UNFINISHED, "not_begun", error=str(error))
-        except (StorageError, PutOff):  # nothing more can be recorded: going on would lose what is paid for
-            raise
-        except InfrastructureError as error:
-            why = REASONS.get(error.failure, "outage")
-            ended = Solution(instance.id, epoch, Status.UNFINISHED, why, failure=error.failure, error=str(error))
-        return replace(ended, attempts=tuple(history), unjudged=journal.unjudged)
-
-
-@dataclass(frozen=True)
-class _Account:
-    """Hears what one climb records: what was paid, what it counts for its budget, what gives a rung up."""
-
-    paid: list[Completion | Grading]
-    climber: Climber | None
-    given_up: GivenUp
-
-    def spend(self, one: Completion | Grading) -> None:
-        self.paid.append(one)
-        if self.climber is not None and isinstance(one, Completion):
-            self.climber.passed(one.seconds)
-
-    def judged(self, instance: str, rung: str, completion: Completion, verdict: Verdict) -> None:
-        self.given_up.hear(instance, rung, completion, verdict)
-        if self.climber is not None:
-            self.climber.passed(verdict.seconds)
-
-    def recalled(self, one: Completion | Verdict | Grading) -> None:
-        if self.climber is not None:
-            self.climber.recalled(one)
+    def climber(self, instance_id: str, epoch: int) -> Climber | None:
+        """A climb's budget; None where nothing is counted."""
+        return None if self._spending is None else self._spending.climber(instance_id, epoch)
 
 
 class _Alarm:
@@ -280,7 +281,7 @@ def fingerprint(error: str) -> str:
     return re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(\.\d+)?|'[^']*'", "#", error)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first error in a group: the others were cancelled because of it."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):

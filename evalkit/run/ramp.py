@@ -8,7 +8,7 @@ from evalkit.core.gate import Decision, Gate, Ruling, check
 from evalkit.core.ports import Journal
 from evalkit.core.ramp import Planned
 from evalkit.core.summary import Summary
-from evalkit.run.records import Searchable
+from evalkit.run.spent import Recorded
 
 T = TypeVar("T")
 COMPLETE = "complete"
@@ -62,7 +62,7 @@ class Inheriting:
     """
 
     def __init__(
-        self, own: Searchable, others: Sequence[Searchable], heard: Callable[[object], None] = lambda _: None
+        self, own: Recorded, others: Sequence[Recorded], heard: Callable[[object], None] = lambda _: None
     ) -> None:
         """`heard` is told of each result that is taken over."""
         self._own = own
@@ -80,6 +80,10 @@ class Inheriting:
         taken = await self._own.once(key, kind, holder.once, key, kind, effect, *args)
         self._heard(taken)
         return taken
+
+    def recorded(self) -> tuple[str, ...]:
+        """The keys of all that it or the others hold."""
+        return tuple({key: None for one in (self._own, *self._others) for key in one.recorded()})
 
     def _holder(self, key: str) -> Journal | None:
         return next((other for other in self._others if key in other), None)

@@ -21,7 +21,7 @@ from evalkit.core.ports import Ask
 from evalkit.core.shards import MOST_DEATHS, Held, Roster
 from evalkit.core.types import Completion, Grading, Prompt, Verdict
 from evalkit.run import shards_messages as say
-from evalkit.run.evaluate import Evaluation, Taken
+from evalkit.run.evaluate import Evaluation, Paid, Taken
 from evalkit.run.gates import PutOff
 from evalkit.run.records import OnlyRecorded
 from evalkit.run.shards_calls import PERFORM
@@ -39,6 +39,10 @@ class Workers(Protocol):
 
     async def start(self, number: int, link: Link) -> Started:
         """Start worker `number`, whose end of `link` will be connected. Raises ConfigError where that cannot be."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what was held to start them."""
         ...
 
 
@@ -67,11 +71,12 @@ class Crew:
         self._closed: say.Close | None = None
         self._base: Evaluation | None = None
         self._ground: Ground | None = None
+        self._over = asyncio.Event()  # nothing is left to hand out
 
     def prepare(self) -> None:
         """Have the workers started, so that they load their libraries while the run makes sure of the rest."""
         for number in range(self._count):
-            self._starting[number] = asyncio.get_running_loop().create_task(self._started(number))
+            self._start(number)
 
     def stand(self, ground: Ground) -> None:
         """Everything is in order; `work` may come."""
@@ -96,6 +101,7 @@ class Crew:
         self._closed = say.Close(at_once or (self._closed is not None and self._closed.at_once))
         for mate in self._mates.values():
             mate.link.send(self._closed)
+            mate.wake()
 
     async def end(self) -> None:
         """Send the workers home, and wait until what they had sent is on record and they are gone."""
@@ -104,6 +110,7 @@ class Crew:
         started = await asyncio.gather(*self._starting.values(), return_exceptions=True)
         mates = {*self._mates.values(), *(one for one in started if isinstance(one, Mate))}
         await asyncio.gather(*(self._sent_home(mate) for mate in mates))
+        await self._workers.close()
 
     async def _sent_home(self, mate: Mate) -> None:
         mate.link.close()
@@ -118,6 +125,9 @@ class Crew:
         process.kill()
         return await process.ended()
 
+    def _start(self, number: int) -> None:
+        self._starting[number] = asyncio.get_running_loop().create_task(self._started(number))
+
     async def _started(self, number: int) -> Mate:
         mate = Mate(number, self._heard)
         mate.process = await self._workers.start(number, mate.link)
@@ -126,23 +136,29 @@ class Crew:
 
     async def _keep(self, number: int) -> None:
         """Have one worker at this place until nothing is left to climb."""
-        assert self._base is not None
-        todo = self._base.todo
-        first = self._starting.get(number)
-        while True:
-            mate = await (first or self._started(number))
-            first = None
+        while (mate := await self._present(number)) is not None:
             self._mates[number] = mate
             try:
                 if await self._served(mate):
-                    return
+                    self._over.set()
             finally:
                 mate.link.close()
-            await self._buried(mate)
-            if (taken := await todo.next()) is None:
+            if self._over.is_set():
                 return
-            todo.later(0.0, taken)  # only looked at: a new worker is worth its start
-            todo.done()
+            await self._buried(mate)
+            if self._closed is not None:
+                return
+            self._start(number)
+
+    async def _present(self, number: int) -> Mate | None:
+        """The worker that was started for this place; None where all is done before there is room for it."""
+        starting = self._starting[number]
+        over = asyncio.get_running_loop().create_task(self._over.wait())
+        try:
+            await asyncio.wait({starting, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+        return await starting if starting.done() else None
 
     async def _served(self, mate: Mate) -> bool:
         """Whether the worker stayed until nothing was left to climb."""
@@ -172,7 +188,7 @@ class Crew:
         """Hand the worker what it asks for, until there is nothing more."""
         assert self._base is not None
         todo = self._base.todo
-        while await mate.until(lambda: mate.wanted > 0):
+        while await mate.until(lambda: mate.wanted > 0 or self._closed is not None):
             if (taken := await todo.next()) is None:
                 return
             try:
@@ -288,7 +304,7 @@ class Crew:
         taken = self._taken_back(mate, message.climb, ended=True)
         instance, epoch = taken
         self._held.forget(instance.id, epoch)
-        paid = (*message.answers, *message.gradings)
+        paid: Paid = [*message.answers, *message.gradings]
         try:
             self._base.end(taken, say.with_files(message.solution, message.edited, instance), paid)
         finally:
