@@ -37,18 +37,19 @@ from evalkit.core.suspects import Watch
 from evalkit.core.traits import traits
 from evalkit.core.triage import Triaging
 from evalkit.places import home, mlruns, plug_ins
-from evalkit.run.evaluate import Climb, Evaluation, Plan
+from evalkit.run.climbed import Climb
+from evalkit.run.evaluate import Evaluation, Plan
 from evalkit.run.gated_graders import GatedGraders, Patient
 from evalkit.run.gates import Gates
-from evalkit.run.ledger import Ledger
 from evalkit.run.guarded import guarded
+from evalkit.run.ledger import Ledger
 from evalkit.run.preflight import preflight, quarantine, refuse_unhealthy, rehearse
 from evalkit.run.ramp import Inheriting
 from evalkit.run.shards import Ground
 from evalkit.run.shards_calls import GradersElsewhere, elsewhere
 from evalkit.run.spending import Shared
-from evalkit.wiring import Wired
 from evalkit.run.spent import Recorded
+from evalkit.wiring import Wired
 
 SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")
 PINNED = (
@@ -117,7 +118,6 @@ class Session:
 
         Raises DatasetError where no instance is healthy, unless a gate rules on that.
         """
-        wired = self._wired
         self._crew = crew_of(self._wired, shared=self._shared is not None)
         if self._crew is None:
             return await self._run(gated=gated)
@@ -129,6 +129,7 @@ class Session:
             await self._crew.end()
 
     async def _run(self, *, gated: bool) -> Summary:
+        wired = self._wired
         earlier = self._folder.summary()
         self._spending = spending(wired, self._since, earlier.wall_seconds if earlier else 0.0, self._shared)
         self._gates = Gates(wired.settings.ladder, gates(wired), _say, lambda: self._spending.left_s)
@@ -236,7 +237,6 @@ class Session:
             print(f"evalkit: {late}", file=sys.stderr)
         return summary
 
-    def _facts(self, record: RunRecord) -> Facts:
     async def _run_all(self, evaluation: Evaluation) -> None:
         try:
             await evaluation.run()
@@ -244,6 +244,7 @@ class Session:
             if self._crew is not None:  # while the journal is open: what workers had sent is put on record
                 await self._crew.end()
 
+    def _facts(self, record: RunRecord) -> Facts:
         dataset = DatasetFacts(record.dataset, record.dataset_digest, record.instances)
         ladder = self._wired.choices.get("ladder", "")
         fault = self._wired.cache_fault
