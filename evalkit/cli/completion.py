@@ -7,15 +7,8 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 
 from evalkit.cli.hydra_app import groups, launch, options, sweep_names
+from evalkit.cli.hydra_arguments import OWN
 
-# What Hydra does not know of its own applications' options.
-OWN = {
-    "run": ("--fail-under", "--junit", "--format", "--json"),
-    "sweep": ("--fail-fast", "--format", "--json"),
-    "ramp": ("--format", "--json"),
-    "plan": ("--format", "--uplift", "--json"),
-    "doctor": ("--format", "--clean", "--json"),
-}
 HYDRAS = ("--help", "--cfg", "--info", "--multirun", "--config-dir")
 FILES = ("--junit", "--out")  # the shell completes these itself
 

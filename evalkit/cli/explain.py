@@ -20,7 +20,8 @@ def explain(text: str, options: Callable[[str], Sequence[str]], names: Callable[
     `options` gives the options of a group, `names` all groups and settings; each is asked only where needed.
     """
     if found := OVERRIDE.search(text):
-        return f"Could not override {found[1]!r}: there is no such setting. {_near(found[1], names(), _add(text))}"
+        near = _near(found[1], names(), "")
+        return f"Could not override {found[1]!r}: there is no such setting. {near + ALL if near else _add(text)}"
     if found := OPTION.search(text):
         return f"Could not find {found[1]!r}. {_option(found[1], options, names)}"
     if found := DELETE.search(text):

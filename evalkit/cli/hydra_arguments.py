@@ -9,6 +9,15 @@ from hydra._internal.utils import get_args_parser  # the one way to tell its fla
 
 from evalkit.core.errors import ConfigError
 
+# What Hydra does not know of its own applications' options, by command.
+OWN = {
+    "run": ("--fail-under", "--junit", "--format", "--json"),
+    "sweep": ("--fail-fast", "--format", "--json"),
+    "ramp": ("--format", "--json"),
+    "plan": ("--format", "--uplift", "--json"),
+    "doctor": ("--format", "--clean", "--json"),
+}
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -27,8 +36,8 @@ class Arguments:
 ONE_OF = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
-def parsed(argv: Sequence[str], prog: str, own: Sequence[str] = ()) -> Arguments:
-    """Flags and overrides apart; `own` are options that were taken out before, and may have been meant.
+def parsed(argv: Sequence[str], prog: str) -> Arguments:
+    """Flags and overrides apart; evalkit's own options were taken out before, but one of them may have been meant.
 
     Raises ConfigError, where Hydra would print all its usage and exit, or a traceback.
     """
@@ -39,6 +48,7 @@ def parsed(argv: Sequence[str], prog: str, own: Sequence[str] = ()) -> Arguments
     except ArgumentError as error:
         raise ConfigError(f"{error}. `{prog} --hydra-help` shows Hydra's options.") from error
     if unknown:
+        own = OWN.get(prog.removeprefix("evalkit "), ())
         known = [*own, *(name for action in parser._actions for name in action.option_strings)]  # noqa: SLF001  no other way
         near = get_close_matches(unknown[0].partition("=")[0], known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"an override is key=value, without dashes; `{prog} --help`."

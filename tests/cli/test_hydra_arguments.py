@@ -25,7 +25,7 @@ def test_flags_and_overrides_stand_in_any_order(written, in_order):
     ("written", "says"),
     [
         (["a=1", "--multrun"], "no option '--multrun'; did you mean '--multirun'?"),
-        (["--fail-fst"], "no option '--fail-fst'; did you mean '--fail-fast'?"),
+        (["--fail-undr", "0.8"], "no option '--fail-undr'; did you mean '--fail-under'?"),
         (["--seed=3"], "no option '--seed=3'; an override is key=value, without dashes; `evalkit run --help`."),
         (["a=1", "--cfg", "jbo"], "argument --cfg/-c: invalid choice: 'jbo'"),
         (["a=1", "--config-dir"], "argument --config-dir/-cd: expected one argument"),
@@ -34,7 +34,7 @@ def test_flags_and_overrides_stand_in_any_order(written, in_order):
 )
 def test_a_slip_is_told_in_one_line(written, says, capfd):
     with pytest.raises(ConfigError) as told:
-        parsed(written, "evalkit run", own=("--fail-fast",))
+        parsed(written, "evalkit run")
     assert says in str(told.value)
     assert "\n" not in str(told.value)
     assert capfd.readouterr() == ("", "")

@@ -10,7 +10,6 @@ from evalkit.cli.own_options import take
 from evalkit.cli.sweep.plan import SweepPlan
 from evalkit.core.errors import ConfigError
 
-OWN = ("--fail-fast", "--format")
 FORMATS = ("table", "json", "csv")
 HELP = """evalkit sweep NAME [OVERRIDE…]: every cell of sweeps/NAME.yaml as a run of its own; again skips done cells.
 
@@ -35,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sweep_names())}"
         raise ConfigError(f"no sweep {name!r}; {hint}")
     fail_fast, form = _take_own(rest)
-    given = parsed(rest, "evalkit sweep", OWN)
+    given = parsed(rest, "evalkit sweep")
     asked = given.asked
     if asked.cfg or asked.info or asked.hydra_help or asked.shell_completion or asked.help:
         return launch([f"+sweeps={name}", *rest], "evalkit sweep", _nothing)
