@@ -20,6 +20,7 @@ class HealthCache:
         self._verifier = verifier
         self._environments = environments or {}
         self._digests: dict[str, tuple[Instance, str]] = {}  # made once: each instance is asked about three times
+        self._rubrics: dict[int, str] = {}
         try:
             self._known = set(path.read_text(encoding="ascii", errors="replace").split())
         except OSError:
@@ -50,5 +51,5 @@ class HealthCache:
 
     def _made(self, instance: Instance) -> str:
         environment = self._environments.get(instance.repo.environment, "") if instance.repo else ""
-        judged = (digest([instance]), self._verifier, environment)
+        judged = (digest([instance], self._rubrics), self._verifier, environment)
         return hashlib.sha256(repr(judged).encode()).hexdigest()[:24]

@@ -15,10 +15,13 @@ from evalkit.core.types import Instance
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-def digest(instances: Iterable[Instance]) -> str:
-    """64 hex digits. Changes with any content, and with the order; not with how the file is written."""
+def digest(instances: Iterable[Instance], rubrics: dict[int, str] | None = None) -> str:
+    """64 hex digits. Changes with any content, and with the order; not with how the file is written.
+
+    `rubrics` keeps the digests of rubrics for further calls, by identity, while the instances live.
+    """
     total = sha256()
-    rubrics: dict[int, str] = {}  # by identity: thousands of instances share a few rubrics
+    rubrics = {} if rubrics is None else rubrics  # thousands of instances share a few
     for instance in instances:
         total.update(_encoder.encode(_content(instance)))
         rubric = instance.rubric

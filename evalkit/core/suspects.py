@@ -1,8 +1,8 @@
 """Rules that real answers make doubtful: never broken, always broken, or alone against what passes the tests."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from evalkit.core.digest import rubric_digest
 from evalkit.core.rubric import Rubric, Rule, leaves, source
@@ -107,26 +107,39 @@ def _passes(verdict: Verdict) -> bool | None:
     return all(test.outcome is Outcome.PASSED for test in verdict.tests)
 
 
+@dataclass(slots=True)
+class _First:
+    """How many answers, and the first of them: all of a large run's would be in memory until its end."""
+
+    of: int = 0
+    first: list[Answer] = field(default_factory=list)
+
+    def add(self, answer: Answer) -> None:
+        self.of += 1
+        if len(self.first) < SHOWN:
+            self.first.append(answer)
+
+
 class Suspicions:
     """Adds answers up. The same rule in the rubrics of many instances is one rule."""
 
     def __init__(self) -> None:
         self._keys: dict[int, str] = {}
         self._named: dict[str, tuple[Rubric, Rule]] = {}  # keeps the rules alive, whose ids are keys
-        self._judged: dict[str, list[Answer]] = defaultdict(list)
-        self._fired: dict[str, list[Answer]] = defaultdict(list)
-        self._alone: dict[str, list[Answer]] = defaultdict(list)
+        self._judged: Counter[str] = Counter()
+        self._fired: dict[str, _First] = defaultdict(_First)
+        self._alone: dict[str, _First] = defaultdict(_First)
         self.untested: list[Answer] = []  # rejected by one rule alone, the tests did not run
 
     def add(self, one: Held) -> None:
         """Count one answer."""
         for rubric, rule in one.rules:
             key = self._key(rubric, rule)
-            self._judged[key].append(one.answer)
+            self._judged[key] += 1
             if rule.id in one.broken:
-                self._fired[key].append(one.answer)
+                self._fired[key].add(one.answer)
             if one.objections == {rule.id} and one.passes:
-                self._alone[key].append(one.answer)
+                self._alone[key].add(one.answer)
         if len(one.objections) == 1 and one.passes is None and one.testable and not _tested(one):
             self.untested.append(one.answer)
 
@@ -137,11 +150,10 @@ class Suspicions:
     def _found(self, why: str) -> Iterable[Suspect]:
         for key, (rubric, rule) in self._named.items():
             judged, fired = self._judged[key], self._fired[key]
-            answers = {ONLY_OBJECTION: self._alone[key], ALWAYS_FIRED: fired, NEVER_FIRED: []}[why]
-            wanted = {ALWAYS_FIRED: len(judged), NEVER_FIRED: 0}.get(why)
-            if answers if wanted is None else len(fired) == wanted and len(judged) >= ENOUGH:
-                shown = tuple(answers[:SHOWN])
-                yield Suspect(rule.id, rubric.name, why, len(judged), len(fired), shown, len(answers))
+            answers = {ONLY_OBJECTION: self._alone[key], ALWAYS_FIRED: fired, NEVER_FIRED: _First()}[why]
+            wanted = {ALWAYS_FIRED: judged, NEVER_FIRED: 0}.get(why)
+            if answers.of if wanted is None else fired.of == wanted and judged >= ENOUGH:
+                yield Suspect(rule.id, rubric.name, why, judged, fired.of, tuple(answers.first), answers.of)
 
     def _key(self, rubric: Rubric, rule: Rule) -> str:
         key = self._keys.get(id(rule))
