@@ -47,15 +47,15 @@ def run(args: argparse.Namespace) -> int:
     folders, sweep = _what(args)
     found = Found(folders, sweep, shared_only=args.shared_only, simulated=args.allow_simulated)
     content = found.json()
-    where = "" if args.no_track else _recorded(args, folders, found, content)
+    where = [] if args.no_track else _recorded(args, folders, found, content)
     if args.format == "json":
         print(json.dumps(content, indent=2))
     elif args.format == "markdown":
         print(found.report(), end="")
     else:
         found.show()
-        if where:
-            print(where)
+        for line in where:
+            print(line)
     return 0
 
 
@@ -75,7 +75,7 @@ def _what(args: argparse.Namespace) -> tuple[list[Path], Sweep | None]:
     return folders, sweep
 
 
-def _recorded(args: argparse.Namespace, folders: list[Path], found: Found, content: Mapping[str, object]) -> str:
+def _recorded(args: argparse.Namespace, folders: list[Path], found: Found, content: Mapping[str, object]) -> list[str]:
     """Write the comparison down and publish it; where it is."""
     record = Record(found.identity)
     news = not record.says(content)
@@ -85,9 +85,9 @@ def _recorded(args: argparse.Namespace, folders: list[Path], found: Found, conte
         pages.forget(record.path)
         record.write(content, found.report(figures, record.where), found.tables())
     news = pages.notebook(record.path, folders, run=args.notebook) or news
-    where = f"all of it: {record.where}/{pages.best(record.path)}"
+    where = [f"all of it: {record.where}/{pages.best(record.path)}"]
     store = store_of(folders, args.uri)
     if store is None:
         return where
     run_id = record.published(store, found.name, found.tags, found.params, found.metrics, news=news)
-    return where + (f"   ·   evalkit ui: MLflow run {run_id[:8]}" if run_id else "")
+    return [*where, f"in evalkit ui: MLflow run {run_id[:8]}"] if run_id else where

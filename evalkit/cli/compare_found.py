@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.cli import compare_json, compare_markdown, compare_tables
+from evalkit.cli import compare_json, compare_markdown, compare_sections, compare_tables
 from evalkit.cli.compare_attempts import last_attempt
-from evalkit.cli.compare_show import show_factors, show_flips, show_pair, show_several
+from evalkit.cli.compare_show import show_flips, show_levers, show_pair, show_several
 from evalkit.cli.compare_sides import short, sides
 from evalkit.cli.compare_sweep import Sweep
 from evalkit.cli.runs_of import told
@@ -58,7 +58,7 @@ class Found:
             show_pair(one)
             show_flips(one, lambda flip: self.files(one, flip))
         if self.levers:
-            show_factors(self.levers)
+            show_levers(self.levers)
 
     def report(self, pictures: Sequence[str] = (), folder: str = "") -> str:
         """All of it as Markdown; `folder` is where it lies, from EVALKIT_HOME, for its links."""
@@ -74,12 +74,11 @@ class Found:
     def tables(self) -> list[compare_tables.Table]:
         """The tables that are files of their own."""
         if self.places:
-            made = [compare_tables.against(self.comparisons), compare_tables.ranking(self.places, self.sides)]
-            levers = self.levers
-            return made + ([compare_tables.factors(levers), compare_tables.interplay(levers)] if levers else [])
+            told = [*compare_sections.several(self.sides, self.comparisons, self.places)]
+            return compare_sections.tables([*told, *compare_sections.levers(self.levers)])
         (one,) = self.comparisons
         flips = compare_tables.flips(one, lambda flip: self.files(one, flip))
-        return [flips, compare_tables.rungs(one), compare_tables.failures(one), *compare_tables.groups(one)]
+        return [flips, *compare_sections.tables([*compare_sections.parts(one), *compare_sections.levers(self.levers)])]
 
     def files(self, one: Comparison, flip: Flip) -> tuple[str, str]:
         """Where the last attempts of a flip lie, as paths from EVALKIT_HOME; of repeats, of the first that differs."""

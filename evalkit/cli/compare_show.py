@@ -1,35 +1,23 @@
 """A comparison on the terminal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from shutil import get_terminal_size
 from textwrap import wrap
 
-from evalkit.cli.compare_tables import (
-    Table,
-    against,
-    factors,
-    failures,
-    flips,
-    groups,
-    heading,
-    interplay,
-    overview,
-    ranking,
-    rungs,
-    runs,
-)
-from evalkit.cli.compare_words import ids, left_out, lifted, lines, shows
+from evalkit.cli.compare_sections import Section, levers, pair, parts, several
+from evalkit.cli.compare_tables import Table, flips, heading
 from evalkit.cli.tables import show
 from evalkit.core.comparison import Comparison, Flip
 from evalkit.core.levers import Levers
 from evalkit.core.pairing import Side
 from evalkit.core.stats import Place
 
-ROWS = 12  # of a table; the comparison's folder has them all
+ROWS = 12  # of a table that may be long; the comparison's folder has them all
 FLIPS = 3  # each way
 WIDE = 110
 WIDE_ONLY = ("model", "p_value", "matched")  # columns that a narrow terminal has no room for
+TIGHT = ("against", "factors")  # tables that need all the room there is
 INTERACTIONS = 3
 
 
@@ -37,16 +25,8 @@ def show_pair(one: Comparison) -> None:
     """Two runs: the whole of what was found, shortened."""
     for side in (one.a, one.b):
         say(f"{heading(side)} {side.summary.key}")
-    _table(overview(one))
-    for line in lines(one):
-        say(line)
-    for label, names in (("A", one.found.lost), ("B", one.found.gained)):
-        if names:
-            say(f"{'only' if one.found.epochs == 1 else 'more often'} {label}: {ids(names)}")
-    print()
-    for table in (rungs(one), failures(one), *groups(one)):
-        if table.rows:
-            _table(_first(table, ROWS))
+    _show(pair(one))
+    _show(parts(one), most=ROWS)
     if not one.known:
         say("by tag, difficulty, repository: not recorded in these runs, which an older evalkit made")
 
@@ -66,22 +46,23 @@ def show_flips(one: Comparison, files: Callable[[Flip], tuple[str, str]]) -> Non
 
 
 def show_several(sides: Sequence[Side], comparisons: Sequence[Comparison], places: Sequence[Place]) -> None:
-    """More than two runs: each against the baseline, then all by rank."""
-    _table(runs(sides))
-    _table(against(comparisons, names=False), tight=True)
-    _table(ranking(places, sides))
-    for line in dict.fromkeys(line for one in comparisons for line in (shows(one), *left_out(one))):
-        say(line)
+    """More than two runs."""
+    _show(several(sides, comparisons, places, names=False))
 
 
-def show_factors(found: Levers) -> None:
-    """What each factor of a sweep does; of interactions, the notable ones and the surest."""
-    _table(factors(found), tight=True)
-    together = interplay(found)
-    notable = sum(one.notable for one in found.interactions)
-    if together.rows:
-        _table(_first(together, max(notable, INTERACTIONS)))
-    say(lifted(found))
+def show_levers(found: Levers) -> None:
+    """Of a sweep; of how factors act together, the notable ones and the surest."""
+    together = max(sum(one.notable for one in found.interactions), INTERACTIONS)
+    for one in levers(found):
+        _show([one], most=together if isinstance(one, Table) and one.name == "interactions" else None)
+
+
+def _show(sections: Iterable[Section], most: int | None = None) -> None:
+    for one in sections:
+        if isinstance(one, str):
+            say(one)
+        else:
+            _table(one if most is None else _first(one, most))
 
 
 def _first(table: Table, most: int) -> Table:
@@ -106,6 +87,6 @@ def width() -> int:
     return get_terminal_size().columns
 
 
-def _table(table: Table, *, tight: bool = False) -> None:
+def _table(table: Table) -> None:
     columns = {name: told for name, told in table.columns.items() if width() >= WIDE or name not in WIDE_ONLY}
-    show(table.rows, columns, title=table.title, tight=tight)
+    show(table.rows, columns, title=table.title, tight=table.name in TIGHT)

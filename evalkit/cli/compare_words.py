@@ -126,6 +126,14 @@ def lines(one: Comparison) -> list[str]:
     return [line for line in [*told, *left_out(one)] if line]
 
 
+def only(one: Comparison) -> list[str]:
+    """Which instances one run solved and the other did not, or less often."""
+    how = "only" if one.found.epochs == 1 else "more often"
+    return [
+        f"{how} {label}: {ids(names)}" for label, names in (("A", one.found.lost), ("B", one.found.gained)) if names
+    ]
+
+
 def lifted(found: Levers) -> str:
     """Which lever lifted, in one line."""
     if not found.lifted:

@@ -39,6 +39,19 @@ def cell(value: Any) -> str:
     return visible(str(value))
 
 
+def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "") -> list[str]:
+    """The rows as a Markdown table, after an empty line; nothing where there are none."""
+    if not rows:
+        return []
+    lines = [" | ".join(heading or " " for heading in columns.values()), "|".join(["---"] * len(columns))]
+    lines += [" | ".join(_escaped(row.get(name)) for name in columns) for row in rows]
+    return [*([f"\n### {title}"] if title else []), "", *(f"| {line} |" for line in lines)]
+
+
+def _escaped(value: Any) -> str:
+    return cell(value).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
 def counted(number: int, noun: str) -> str:
     """`1 instance`, `2 instances`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

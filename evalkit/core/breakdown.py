@@ -10,6 +10,11 @@ from evalkit.core.summary import InstanceRow, RungRow
 from evalkit.core.traits import Traits
 
 UNTOLD = "no class told"
+# Easiest first: words that datasets use, and SWE-bench Verified's estimates.
+SCALES = (
+    ("trivial", "very easy", "easy", "medium", "hard", "very hard", "expert"),
+    ("<15 min fix", "15 min - 1 hour", "1-4 hours", ">4 hours"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,15 @@ def by_tag(pairs: Sequence[Pair], traits: Mapping[str, Traits]) -> tuple[Group, 
 
 
 def by_difficulty(pairs: Sequence[Pair], traits: Mapping[str, Traits]) -> tuple[Group, ...]:
-    """A group a difficulty, the largest first; instances without one are in none."""
-    return _groups(pairs, traits, lambda one: (one.difficulty,) if one.difficulty else ())
+    """A group a difficulty, the easiest first; instances without one are in none.
+
+    Where the names are of no scale that is known, they come as the dataset has them.
+    """
+    found = _groups(pairs, traits, lambda one: (one.difficulty,) if one.difficulty else ())
+    names = [one.name for one in found]
+    scale = next((scale for scale in SCALES if {name.lower() for name in names} <= set(scale)), None)
+    order = list(dict.fromkeys(one.difficulty for one in traits.values())) if scale is None else list(scale)
+    return tuple(sorted(found, key=lambda one: order.index(one.name if scale is None else one.name.lower())))
 
 
 def by_cluster(pairs: Sequence[Pair], traits: Mapping[str, Traits]) -> tuple[Group, ...]:

@@ -185,14 +185,14 @@ def test_a_comparison_leaves_tables_figures_and_a_report(runs, capsys):
     home = runs(a="-" * 20, b="+" * 8 + "-" * 12)
     _, out, _ = compare(capsys, "a", "b")
     (folder,) = (home / "mlruns" / "comparisons").iterdir()
-    assert f"all of it: mlruns/comparisons/{folder.name}/report.html" in out
+    assert f"all of it: mlruns/comparisons/{folder.name}/report.html\n" in out
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
         "by_difficulty.csv", "by_failure.csv", "by_rung.csv", "comparison.ipynb", "comparison.json", "costs.svg",
         "flips.csv", "flips.json", "flips.svg", "rates.svg", "report.html", "report.md", "uplift.svg",
     ]  # fmt: skip
     flips = list(csv.DictReader((folder / "flips.csv").open()))
     assert (len(flips), flips[0]["attempt_b"]) == (8, "mlruns/runs/key-b/instances/i000/attempt_2.txt")
-    assert "![figures/uplift.svg](figures/uplift.svg)" in (folder / "report.md").read_text()
+    assert "[uplift](figures/uplift.svg)" in (folder / "report.md").read_text()
     assert "is better than" in (folder / "report.html").read_text()
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert compare(capsys, "a", "b")[0] == 0

@@ -91,6 +91,20 @@ def test_a_difference_is_placed_by_difficulty_tag_and_repository():
     assert (found.failures[0].name, found.failures[0].a, found.failures[0].a_solved_by_b) == ("test_failure", 12, 8)
 
 
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("hard", "hard", "hard", "medium", "medium", "Easy"), ["Easy", "medium", "hard"]),
+        (("1-4 hours", "1-4 hours", "<15 min fix"), ["<15 min fix", "1-4 hours"]),
+        (("level 2", "level 10", "level 10", "level 1"), ["level 2", "level 10", "level 1"]),  # as the dataset has them
+    ],
+)
+def test_difficulties_come_from_easy_to_hard_however_many_they_are(names, shown):
+    known = traits(len(names), difficulty=lambda n: names[n])
+    found = compare(side("-" * len(names), traits=known), side("+" * len(names), "B", traits=known))
+    assert [part.name for part in found.difficulties] == shown
+
+
 def test_without_recorded_traits_nothing_is_grouped():
     found = compare(side("+-"), side("-+", "B"))
     assert (found.known, found.tags, found.clustered) == (False, (), None)
