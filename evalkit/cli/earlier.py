@@ -1,6 +1,6 @@
 """Earlier attempts of a ladder's models, found in the folders of runs that are there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from evalkit.cli.recordings import Recorded
 from evalkit.core.errors import ConfigError
 from evalkit.core.ladder import Ladder, Rung, asks_alike
 from evalkit.core.plan import Past
-from evalkit.core.results import AttemptRow
 from evalkit.places import mlruns
 
 NEWEST = 20  # runs that are looked at for each rung
@@ -22,6 +21,7 @@ class Earlier:
     past: Past
     runs: tuple[str, ...] = ()
     how: str = ""
+    at_once: float = 1.0  # climbs, as those runs went
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Shelf:
         asking = [run for text, run in self.runs if rung.model in text and run.folder.name != but]
         for run in asking[:NEWEST]:
             try:
-                names = [(name, one) for name, one in run.ladder.rungs.items() if one.model == rung.model]
-                for name, one in names:
+                same = [(name, one) for name, one in run.ladder.rungs.items() if one.model == rung.model]
+                for name, one in same:
                     data = run.summary.dataset.digest == digest
                     alike = all(run.config.get(part) == config.get(part) for part in SAME_SETTINGS)
                     found.setdefault((data, asks_alike(one, rung), alike), []).append((run, name))
@@ -49,9 +49,9 @@ class Shelf:
         for near in sorted(found, reverse=True):
             rows = [row for run, name in found[near] for row in run.attempts if row.rung == name and not row.skipped]
             if rows:
-                return Earlier(
-                    _past(rows, near[0] and near[2]), tuple(dict.fromkeys(r.name for r, _ in found[near])), _how(near)
-                )
+                runs = [run for run, _ in found[near]]
+                names = tuple(dict.fromkeys(run.name for run in runs))
+                return Earlier(Past(tuple(rows), near[0] and near[2]), names, _how(near), _at_once(runs))
         return Earlier(Past())
 
 
@@ -69,8 +69,11 @@ def _config(path: Path) -> str:
         return ""
 
 
-def _past(rows: list[AttemptRow], alike: bool) -> Past:
-    return Past(tuple(rows), alike)
+def _at_once(runs: Sequence[Recorded]) -> float:
+    """Seconds of climbs a second of the clock."""
+    busy = sum(row.time_seconds for run in runs for row in run.summary.instances)
+    wall = sum(run.summary.wall_seconds for run in runs)
+    return max(1.0, busy / wall) if wall else 1.0
 
 
 def _how(near: tuple[bool, bool, bool]) -> str:

@@ -189,9 +189,21 @@ class Cell:
             sizes=self.sizes,
             told=self.told,
             prices=self.prices,
-            concurrency=self.wired.concurrency,
+            concurrency=self._at_once,
+            surely=self._surely,
         )
         return forecast(work, {name: one.past for name, one in self.earlier.items()}, self.settings.seed)
+
+    @property
+    def _at_once(self) -> float:
+        """How many climbs are expected to go at once: where that is found out while running, as many as before."""
+        found = [one.at_once for one in self.earlier.values() if one.past.rows]
+        return sum(found) / len(found) if self.wired.road and found else self._surely
+
+    @property
+    def _surely(self) -> int:
+        """As many as go at once whatever the providers answer."""
+        return self.settings.limits.concurrency_least if self.wired.road else self.wired.concurrency
 
     @cached_property
     def smallest_uplift(self) -> float:

@@ -33,7 +33,7 @@ def print_plan(cells: Sequence["Cell"], wanted: tuple[float, int] | None) -> Non
         _one(cells[0])
     else:
         _many(cells)
-    for line in dict.fromkeys(line for cell in cells for line in _notes(cell)):
+    for line in _told_once(cells):
         print(line)
     for size in sorted({len(cell.instances) for cell in cells}):
         cell = next(cell for cell in cells if len(cell.instances) == size)
@@ -98,6 +98,19 @@ def _from(runs: Sequence[str]) -> str:
     if not runs:
         return "no earlier run"
     return runs[0] if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1} more"
+
+
+def _told_once(cells: Sequence["Cell"]) -> list[str]:
+    """The notes of all cells; of several, what holds for some of them says for which."""
+    lines: dict[str, list[str]] = {}
+    for cell in cells:
+        for line in _notes(cell):
+            lines.setdefault(line, []).append(_shared(cell.name, cells) if len(cells) > 1 else "")
+    return [line if len(of) == len(cells) else f"{_few(of)}: {line}" for line, of in lines.items()]
+
+
+def _few(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {counted(len(names) - 1, 'other cell')}"
 
 
 def _notes(cell: "Cell") -> list[str]:

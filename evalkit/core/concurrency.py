@@ -47,10 +47,11 @@ class Aimd:
     round at twice the usual pace; what was asked before the last cut says nothing of the level after it.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, *, doubling: bool = True) -> None:
+        """Without `doubling`, there was a sign of too many before."""
         self._bounds = bounds
         self._level = float(bounds.start)
-        self._doubling = True
+        self._doubling = doubling
         self._cut_at = -inf
         self._usual: dict[str, float] = {}  # by model
         self.cuts = 0

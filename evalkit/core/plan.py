@@ -79,7 +79,10 @@ def most_calls(ladder: Ladder, max_attempts: int, *, told: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """So many climbs of a ladder. `told`: prompts tell of earlier attempts; prices are by rung, None where unknown."""
+    """So many climbs of a ladder. `told`: prompts tell of earlier attempts; prices are by rung, None where unknown.
+
+    `concurrency` climbs are expected to go at once, and `surely` that many even where a provider takes no more.
+    """
 
     ladder: Ladder
     max_attempts: int
@@ -87,7 +90,8 @@ class Work:
     sizes: Sizes
     told: bool
     prices: Mapping[str, Price | None]
-    concurrency: int = 1
+    concurrency: float = 1.0
+    surely: int = 1
 
     def attempts(self, name: str) -> int:
         """How often a climb can ask a rung."""
@@ -102,7 +106,7 @@ def forecast(work: Work, past: Mapping[str, Past], seed: int = 0) -> Forecast:
     """
     climbs, rungs = work.climbs, work.ladder.rungs
     dearest = _dearest(work)
-    at_once = max(1, min(work.concurrency, climbs))
+    at_once = max(1.0, min(work.concurrency, climbs))
     most = climbs * most_calls(work.ladder, work.max_attempts, told=work.told)
     slowest = max((rung.timeout_s for rung in rungs.values()), default=0.0)
     found = _simulated(work, past, seed)
@@ -118,7 +122,7 @@ def forecast(work: Work, past: Mapping[str, Past], seed: int = 0) -> Forecast:
             {"seconds": found["seconds"] / at_once} if found and timed else None,
             "seconds",
             None,
-            ceil(most / at_once) * slowest,
+            ceil(most / max(1, min(work.surely, climbs))) * slowest,
         ),
         solved_rate=_rate(found, climbs),
     )
@@ -199,6 +203,8 @@ def _range(found: Mapping[str, Any] | None, name: str, least: float | None, most
 
 
 def _costs(found: Mapping[str, Any] | None, prices: Mapping[str, Price | None], worst: float | None) -> Costs:
+    if worst == 0:
+        return Costs(0.0, 0.0, worst)
     if not found or None in prices.values():
         return Costs(None, None, worst)
     import numpy as np  # noqa: PLC0415  as below

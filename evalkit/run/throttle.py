@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from evalkit.core.concurrency import Aimd, Allowance, Bounds, Told, pace
 from evalkit.core.errors import ModelError, ProviderTimeoutError, RateLimitError
@@ -13,8 +14,8 @@ from evalkit.run.stopping import Stopped
 class Throttle:
     """One provider's requests, first come, first served. For one event loop's thread, hence without a lock."""
 
-    def __init__(self, bounds: Bounds, longest_s: float) -> None:
-        self._aimd = Aimd(bounds)
+    def __init__(self, bounds: Bounds, longest_s: float, *, doubling: bool = True) -> None:
+        self._aimd = Aimd(bounds, doubling=doubling)
         self._allowance = Allowance(longest_s)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -113,16 +114,25 @@ class Throttle:
 class Throttles:
     """A throttle a provider, made when it is first asked for."""
 
-    def __init__(self, bounds: Bounds, longest_s: float) -> None:
+    def __init__(self, bounds: Bounds, longest_s: float, earlier: dict[str, Throttle] | None = None) -> None:
+        """`earlier` has the last one of each provider, and is kept up: the next run begins where that one ended."""
         self._bounds = bounds
         self._longest_s = longest_s
+        self._earlier = {} if earlier is None else earlier
         self.made: dict[str, Throttle] = {}
 
     def of(self, provider: str) -> Throttle:
         """The provider's own."""
         if provider not in self.made:
-            self.made[provider] = Throttle(self._bounds, self._longest_s)
+            self.made[provider] = self._earlier[provider] = self._begun(self._earlier.get(provider))
         return self.made[provider]
+
+    def _begun(self, earlier: Throttle | None) -> Throttle:
+        """A new one, since each run has an event loop of its own; what was learnt of the provider it takes over."""
+        if earlier is None:
+            return Throttle(self._bounds, self._longest_s)
+        start = min(max(earlier.limit, self._bounds.least), self._bounds.most)
+        return Throttle(replace(self._bounds, start=start), self._longest_s, doubling=not earlier.cuts)
 
     @property
     def limit(self) -> int:

@@ -31,8 +31,8 @@ NOT_VERIFIED = "not verified"
 class Service:
     """A registered config, answering tasks. `bundle` is the folder that the model version holds.
 
-    Thread-safe: all climbs go on one event loop in a thread of its own, `limits.concurrency` at once. Raises
-    ConfigError where the bundle cannot be used here.
+    Thread-safe: all climbs go on one event loop in a thread of its own, `limits.concurrency` at once, or as many as
+    the providers are found to take. Raises ConfigError where the bundle cannot be used here.
     """
 
     def __init__(self, bundle: Path) -> None:
@@ -43,6 +43,7 @@ class Service:
             self._simulated = any(model.simulated for model in self._wired.models.values())
             self._verifier, self._rubrics = self._wired.verifier, self._wired.rubrics
         self._loop = asyncio.new_event_loop()
+        self._road = self._wired.road
         self._places = asyncio.Semaphore(self._wired.concurrency)
         threading.Thread(target=self._loop.run_forever, name="evalkit-service", daemon=True).start()
 
@@ -65,7 +66,7 @@ class Service:
         missing = self._verifier.covers(instance)
         verifier = _Unverified() if missing else self._verifier
         history: list[Attempt] = []
-        async with self._places:
+        async with self._road.place() if self._road else self._places:
             try:
                 solution = await self._climb(instance, history, verifier)
             except EvalkitError as error:
@@ -77,8 +78,9 @@ class Service:
     async def _climb(self, instance: Instance, history: list[Attempt], verifier: Verifier) -> Solution:
         settings = self._wired.settings
         parts: Any = self._parts
+        judge = self._road.aside(verifier) if self._road else verifier
         return await solve(
-            instance, 1, history, settings.ladder, settings.max_attempts, verifier=verifier, journal=_Now(), **parts
+            instance, 1, history, settings.ladder, settings.max_attempts, verifier=judge, journal=_Now(), **parts
         )
 
 

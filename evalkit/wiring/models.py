@@ -12,12 +12,15 @@ from evalkit.core.ports import Generator, Model
 from evalkit.core.types import Completion, Message
 from evalkit.places import folders, home, mlruns
 from evalkit.run.road import Road, road_of
-from evalkit.run.throttle import Throttles
+from evalkit.run.throttle import Throttle, Throttles
 from evalkit.wiring.chosen import Chosen
 
 if TYPE_CHECKING:
     from evalkit.adapters.litellm_model import Graders
     from evalkit.adapters.response_cache import AnswerCache
+
+SCRIPTED = 16  # climbs at once where only scripts and recordings answer
+_EARLIER: dict[str, Throttle] = {}  # of this process's runs, by provider: a sweep's cells learn it once
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,9 @@ class Models(Chosen):
 
     @cached_property
     def concurrency(self) -> int:
-        """How many climbs go at once."""
+        """How many climbs go at once where there is no `road`, which finds it out."""
         wanted = self.settings.limits.concurrency
-        if isinstance(wanted, int):
-            return wanted
-        return 2 if all(rung.model.startswith("local/") for rung in self.rungs.values()) else 16
+        return wanted if isinstance(wanted, int) else SCRIPTED
 
     @cached_property
     def throttles(self) -> Throttles | None:
@@ -103,7 +104,7 @@ class Models(Chosen):
             return None
         least, most = limits.concurrency_least, limits.concurrency_most
         start = min(most, max(least, limits.concurrency_start))
-        return Throttles(Bounds(start, least, most), self.settings.retry.timeout_s)
+        return Throttles(Bounds(start, least, most), self.settings.retry.timeout_s, _EARLIER)
 
     @cached_property
     def road(self) -> Road | None:

@@ -19,10 +19,10 @@ def row(number=1, *, accepted=False, failure="test_failure", tokens=(100, 10), s
     )  # fmt: skip
 
 
-def plan(ladder, *, climbs=10, cap=10, told=True, past=None, prices=None, concurrency=2):
+def plan(ladder, *, climbs=10, cap=10, told=True, past=None, prices=None, concurrency=2, surely=1):
     past = {name: Past() for name in ladder.rungs} | (past or {})
     prices = {name: Price(1, 2) for name in ladder.rungs} | (prices or {})
-    work = Work(ladder, cap, climbs, sizes=SIZES, told=told, prices=prices, concurrency=concurrency)
+    work = Work(ladder, cap, climbs, SIZES, told=told, prices=prices, concurrency=concurrency, surely=surely)
     return forecast(work, past, seed=1)
 
 
@@ -57,6 +57,18 @@ def test_an_unknown_price_makes_the_cost_unknown_and_nothing_else():
     found = plan(rungs(a={}), prices={"a": None}, past={"a": Past((row(),))})
     assert found.cost_usd == type(found.cost_usd)(None, None, None)
     assert found.calls.expected == 10
+
+
+def test_what_costs_nothing_costs_nothing_also_where_nothing_is_known():
+    found = plan(rungs(a={}), prices={"a": Price()})
+    assert found.cost_usd == type(found.cost_usd)(0.0, 0.0, 0.0)
+    assert found.calls.expected is None
+
+
+def test_the_longest_time_counts_on_no_more_climbs_at_once_than_are_sure():
+    past = {"a": Past((row(),))}
+    found = plan(rungs(a={"timeout_s": 30}), past=past, concurrency=5, surely=2)
+    assert (found.seconds.expected, found.seconds.most) == (10 * 2.0 / 5, 10 / 2 * 30)
 
 
 def test_what_always_solves_is_asked_once_and_what_never_does_to_the_end():

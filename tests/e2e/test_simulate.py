@@ -173,6 +173,7 @@ def test_a_sweep_is_planned_cell_by_cell_and_nothing_is_run(home):
     before = home.runs
     told = _plan(home, "-m", "ladder=small,big", "max_attempts=1,2")
     assert [one["climbs"] for one in told["cells"]] == [COUNT] * 4
+    assert {one["seconds"]["most"] is None for one in told["cells"]} == {False}
     assert told["total"]["climbs_left"] == 4 * COUNT
     assert home.runs == before
 

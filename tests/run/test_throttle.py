@@ -114,6 +114,19 @@ async def test_closing_sends_away_who_waits_and_lets_end_what_is_under_way():
     assert (provider.asked, throttles.of("p").under_way) == (1, 0)
 
 
+async def test_the_next_run_begins_where_the_last_one_ended_within_its_own_bounds():
+    earlier: dict[str, Throttle] = {}
+    provider = Provider()
+    provider.let.set()
+    first = Throttles(Bounds(2, 1, 64), 300, earlier)
+    await asyncio.gather(*asking(first.of("p"), provider, 40))
+    learnt = first.of("p").limit
+    assert learnt > 2
+    assert Throttles(Bounds(2, 1, 64), 300, earlier).of("p").limit == learnt
+    assert Throttles(Bounds(2, 1, 3), 300, earlier).of("p").limit == 3
+    assert Throttles(Bounds(2, 1, 64), 300).of("p").limit == 2
+
+
 async def test_a_climb_that_is_being_judged_makes_room_and_goes_on_before_a_new_one_begins():
     judged = asyncio.Event()
 
