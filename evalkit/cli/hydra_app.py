@@ -3,8 +3,10 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from evalkit.places import folders, installed, mlruns
 
 EXTRAS = ("joblib", "optuna", "ray", "submitit")  # what brings Hydra's launchers and sweepers of these names
 PLUGIN = re.compile(rf"Could not find 'hydra/(?:launcher|sweeper)/((?:{'|'.join(EXTRAS)})\w*)'")
+ON_AS_TRUE = re.compile(r"^ *true:", re.MULTILINE)
 REFUSED = (HydraException, OmegaConfBaseException, YAMLError)
 
 
@@ -74,13 +77,15 @@ def launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | Ende
 def _launch(argv: Sequence[str], prog: str, job: Callable[[Composed], "int | Ended"], primary: str) -> int:
     _register(with_sweeps=any(argument.startswith("+sweeps=") for argument in argv))
     saved = sys.argv
-    sys.argv = [prog, *for_hydra(parsed(argv, prog).in_order)]
+    given = parsed(argv, prog)
+    sys.argv = [prog, *for_hydra(given.in_order)]
     # Without it Hydra catches what a job raises, prints a traceback and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with elsewhere.carrying(mlruns() / "hydra") as carried:
         task = Task(job, carried)
         try:
-            hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name=primary)(task)()
+            with _in_words() if given.asked.cfg else nullcontext():
+                hydra_main(version_base="1.3", config_path=str(installed("conf")), config_name=primary)(task)()
         except REFUSED as error:
             raise _refusal(error, argv, primary) from error
         except (ValueError, OSError) as error:
@@ -196,6 +201,22 @@ def _words(data: object) -> object:
     if True not in data:
         return words
     return {**words, "on": {**_mapping(_words(data[True])), **_mapping(words.get("on"))}}
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What Hydra prints of a config meanwhile has the keys as they were written, so that it can be loaded again."""
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        text = printed.getvalue()
+        if ON_AS_TRUE.search(text):
+            package = text.partition("\n")[0] + "\n" if text.startswith("#") else ""
+            words = _mapping(_words(OmegaConf.to_container(OmegaConf.create(text))))
+            text = package + OmegaConf.to_yaml(OmegaConf.create(dict(words)))
+        print(text, end="")
 
 
 def _mapping(data: object) -> Mapping[str, Any]:

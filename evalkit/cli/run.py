@@ -10,7 +10,9 @@ from pathlib import Path
 from evalkit.cli import from_registry
 from evalkit.cli.execute import Session
 from evalkit.cli.hydra_app import Composed, launch
+from evalkit.cli.hydra_arguments import parsed
 from evalkit.cli.own_options import take_file, take_form, take_share
+from evalkit.cli.swept import check_cells
 from evalkit.core.errors import ConfigError
 from evalkit.core.summary import Summary
 from evalkit.settings import read
@@ -26,7 +28,9 @@ def main(argv: Sequence[str]) -> int:
     job = Job(take_share(rest, "--fail-under"), take_file(rest, "--junit"), take_form(rest))
     if job.junit is not None and {"-m", "--multirun"} & set(rest):
         raise ConfigError("--junit holds one run; with -m, run the cells one by one")
-    return launch(rest, "evalkit run", job)
+    with from_registry.opened(rest) as own:
+        check_cells(parsed(own, "evalkit run"))
+        return launch(own, "evalkit run", job)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from evalkit.cli import main
 from evalkit.cli.execute import flaky_tags, judged_by
 from evalkit.cli.hydra_app import composed, groups, launch, options, sweep_names
 from evalkit.core.errors import ConfigError, SandboxError
@@ -223,6 +224,35 @@ def test_a_multirun_calls_the_job_once_a_cell_and_returns_the_worst_code(capsys)
     assert launch(["-m", "max_attempts=1,2,3"], "evalkit run", job) == 2
     assert seen == [1, 2, 3]
     assert "this cell is broken" in capsys.readouterr().err
+
+
+def test_a_printed_config_can_be_loaded_again(tmp_path, capsys):
+    (tmp_path / "conf" / "ladder").mkdir(parents=True)
+    ladder = "rungs: {small: {model: scripted/a.yaml, on: {no_answer: escalate}}}\non: {truncated: stop}\n"
+    (tmp_path / "conf" / "ladder" / "mine.yaml").write_text(ladder)
+    assert main(["run", "ladder=mine", "--cfg", "job"]) == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["ladder"]["on"] == {"truncated": "stop"}
+    assert main(["run", "ladder=mine", "--cfg", "job", "--package", "ladder"]) == 0
+    (tmp_path / "conf" / "ladder" / "again.yaml").write_text(capsys.readouterr().out)
+    ladders = [composed([f"ladder={name}"]).config["ladder"] for name in ("mine", "again")]
+    assert ladders[0] == ladders[1]
+    assert ladders[1]["rungs"]["small"]["on"] == {"no_answer": "escalate"}
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        ("feedback=none,last,vilations", "Did you mean 'violations'?"),
+        ("max_attempts=1,2,0", "max_attempts is 0"),
+        ("max_attempts=1,two", "max_attempts: 'two' is not"),
+        ("ladder.rungs.script.atempts=1,2", "unknown; did you mean 'attempts'?"),
+    ],
+)
+def test_a_slip_in_a_later_cell_is_told_before_the_first_is_paid_for(tmp_path, capsys, slip, said):
+    assert main(["run", "-m", "ladder=scripted", "tracker=none", "epochs=1,2", slip]) == 2
+    told = capsys.readouterr()
+    assert (said in told.err, (tmp_path / "mlruns" / "runs").exists()) == (True, False), told.err
 
 
 @pytest.mark.parametrize("option", ["last", "violations", "none"])

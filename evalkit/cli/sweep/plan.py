@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from evalkit.cli.hydra_app import Composed, composed, groups, options
-from evalkit.cli.overrides import for_hydra
+from evalkit.cli.swept import BASIC, check_values, parsed, searching
 from evalkit.core.digest import canonical
 from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.core.sweep import MEASURES, factor
@@ -124,7 +124,7 @@ class SweepPlan:
         sweeper = self._hydra.sweeper
         if "n_trials" in sweeper:
             return int(sweeper.n_trials)
-        if "BasicSweeper" not in str(sweeper._target_):
+        if BASIC not in str(sweeper._target_):
             return None
         try:
             parsed = OverridesParser.create().parse_overrides([f"{key}={values}" for key, values in self.swept.items()])
@@ -167,15 +167,15 @@ class SweepPlan:
 
     def _check_swept(self) -> None:
         """Look at the first cell, and for each option that others choose: a slip would end the sweep on the way."""
-        values = {name: _values(self._parsed(one)) for name, one in self._sweeping.items()}
-        if "BasicSweeper" not in str(self._hydra.sweeper._target_) or not all(values.values()):
+        if BASIC not in str(self._hydra.sweeper._target_):
             return  # the sweeper's to say
-        for name in values.keys() & set(groups()):
-            there = options(name)
-            for value in values[name]:
-                if value not in there and "/" not in value and not self.config_dir:
-                    composed([*self._named, *self.fixed, f"{name}={value}"])  # says what there is
-        composed([*self._named, *self.fixed, *(_one(one, values[name][0]) for name, one in self._sweeping.items())])
+        there = groups()
+
+        def known(name: str, value: str) -> bool:
+            """Any other value is its cell's to refuse: the other cells go on."""
+            return name not in there or value in options(name) or "/" in value or bool(self.config_dir)
+
+        check_values([*self._named, *self.fixed], self._sweeping, known=known)
 
     def _blamed(self, text: str) -> str:
         """The sweep's file, where what is wrong is a setting of it; empty where the command line says it."""
@@ -227,23 +227,15 @@ class SweepPlan:
     @cached_property
     def _single(self) -> tuple[str, ...]:
         """The overrides of the command line that give one value."""
-        return tuple(one for one in self.overrides if not self._parsed(one).is_sweep_override())
+        return tuple(one for one in self.overrides if not parsed(one).is_sweep_override())
 
     @property
     def _named(self) -> list[str]:
-        searched = [f"hydra.searchpath=['file://{Path(self.config_dir).absolute()}']"] if self.config_dir else []
-        return [f"+sweeps={self.name}", *searched]
-
-    def _parsed(self, override: str) -> Override:
-        try:
-            (found,) = OverridesParser.create().parse_overrides(for_hydra([override]))
-        except HydraException as error:
-            raise ConfigError(f"{override!r} is no override: {' '.join(str(error).split())}") from error
-        return found
+        return [f"+sweeps={self.name}", *searching(self.config_dir)]
 
     def _is_fixed(self, override: str) -> bool:
         """One value for a key of the file's params narrows the sweep, and does not make it another."""
-        if self._parsed(override).is_sweep_override():
+        if parsed(override).is_sweep_override():
             return False
         params = self._hydra.sweeper.get("params") or {}
         return factor(override)[0] not in {factor(str(name))[0] for name in params}
@@ -270,20 +262,6 @@ class SweepPlan:
         if mode != "MULTIRUN" and not MODES & set(self.overrides):
             said = "has no hydra.mode" if mode is None else f"has hydra.mode {mode!r}"
             raise ConfigError(f"{path} {said}, and would be one run. Add under `hydra:` the line `mode: MULTIRUN`.")
-
-
-def _values(override: Override) -> list[str]:
-    """Nothing where they are the sweeper's to find: a glob, an interval."""
-    if not override.is_sweep_override():
-        return [str(override.get_value_element_as_str())]
-    try:
-        return [str(value) for value in override.sweep_string_iterator()]
-    except (HydraException, ValueError, NotImplementedError):
-        return []
-
-
-def _one(override: str, value: str) -> str:
-    return f"{override.partition('=')[0]}={value}"
 
 
 def _count(override: Override) -> int:
