@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGES := python rust  # what tests of sandbox=docker run in
 
-.PHONY: help demo test engine browser check format lint types contracts docs docs-check bench weights weights-small wheel clean
+.PHONY: help demo test engine browser postgres check format lint types contracts docs docs-check bench weights weights-small wheel clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -17,7 +17,7 @@ $(READY): pyproject.toml scripts/setup.sh
 demo: $(READY) weights ## real models on this machine climb a ladder; ends with the comparison
 	@sh scripts/demo.sh $(BIN)
 
-test: $(READY) weights-small engine browser ## all tests
+test: $(READY) weights-small engine browser postgres ## all tests
 	$(BIN)/pytest -n 3 --dist worksteal
 
 engine: $(READY) ## a container engine and its images, where they can be had; in CI (CI=true) they must
@@ -26,6 +26,9 @@ engine: $(READY) ## a container engine and its images, where they can be had; in
 
 browser: ## Chromium for the tests of pages, where it can be had; in CI (CI=true) it must
 	@sh scripts/browser.sh || { [ "$$CI" != true ] && echo 'no Chromium: tests of pages are skipped'; }
+
+postgres: ## PostgreSQL for the tests of a tracking server, where it can be had; in CI (CI=true) it must
+	@sh scripts/postgres.sh || { [ "$$CI" != true ] && echo 'no PostgreSQL: tests of a tracking server are skipped'; }
 
 check: $(READY) ## format, lint, types, import contracts, docs, tests
 	$(BIN)/ruff format --check .

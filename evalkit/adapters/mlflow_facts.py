@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from posixpath import normpath
 
 from evalkit.core.ports import RunRecord
@@ -48,7 +48,7 @@ def first_tags(record: RunRecord) -> dict[str, str]:
     return {
         "mlflow.source.name": "evalkit",
         "mlflow.source.type": "LOCAL",
-        **{str(name): str(value) for name, value in record.tags.items()},
+        **{str(name): str(value) for name, value in record.tags.items() if str(value)},  # an empty one says nothing
         "evalkit.key": record.key,
         "evalkit.kind": record.kind,
         "evalkit.status": "unfinished",
@@ -59,7 +59,7 @@ def last_tags(record: RunRecord, summary: Summary, links: Mapping[str, str] | No
     """The tags of a run that has ended, and a description for the UI's overview page, with `links` (text: address)."""
     return {
         **first_tags(record),
-        **{str(name): str(value) for name, value in summary.tags.items()},
+        **{str(name): str(value) for name, value in summary.tags.items() if str(value)},
         "evalkit.key": record.key,
         "evalkit.kind": record.kind,
         "evalkit.simulated": str(summary.simulated).lower(),
@@ -137,8 +137,8 @@ def outcome(row: InstanceRow) -> str:
     return f"{row.status}{after}: {row.error_type or 'no reason known'}: {(row.final_error or '')[:200]}"
 
 
-def progress(rows: list[InstanceRow]) -> list[dict[str, float]]:
-    """What `progress.*` was after each climb, for rows in the order in which they ended."""
+def progress(rows: Iterable[InstanceRow], climbs: int, every: int = 1) -> Iterator[tuple[int, dict[str, float]]]:
+    """What `progress.*` was after every so many of the `climbs`, and after the last; for rows as they ended."""
     totals: dict[str, float | None] = {
         "solved": 0,
         "unsolved": 0,
@@ -146,11 +146,10 @@ def progress(rows: list[InstanceRow]) -> list[dict[str, float]]:
         "attempts": 0,
         "cost_usd": 0.0,
     }
-    points = []
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         step(totals, str(row.status), row.attempts, row.cost_usd)
-        points.append(finite({f"progress.{name}": value for name, value in totals.items()}))
-    return points
+        if number % every == 0 or number == climbs:
+            yield number, finite({f"progress.{name}": value for name, value in totals.items()})
 
 
 def step(totals: dict[str, float | None], status: str, attempts: int, cost: float | None) -> None:

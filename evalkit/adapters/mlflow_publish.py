@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from math import isclose, nan
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -196,18 +197,16 @@ def _series(client: Any, run: Any, folder: Path) -> list[tuple[str, float, int, 
 
 
 def _progress(client: Any, run: Any, folder: Path, summary: Summary) -> list[tuple[str, float, int, int]]:
-    rows = [(_ended(folder, row), row) for row in summary.instances]
-    rows.sort(key=lambda one: one[0])
-    steps = mlflow_facts.progress([row for _, row in rows])
-    if not steps or all(isclose(run.data.metrics.get(name, nan), value) for name, value in steps[-1].items()):
+    rows = sorted(((_ended(folder, row), row) for row in summary.instances), key=itemgetter(0))
+    last = len(rows)
+    steps = list(mlflow_facts.progress((row for _, row in rows), last, stride(last)))
+    if not steps or all(isclose(run.data.metrics.get(name, nan), value) for name, value in steps[-1][1].items()):
         return []
     seen = last_step(client, run.info.run_id)
-    every = stride(len(steps))
-    last = len(steps)
     return [
         (name, value, rows[number - 1][0], number)
-        for number, point in enumerate(steps, 1)
-        if number == last or (number > seen and number % every == 0)
+        for number, point in steps
+        if number == last or number > seen
         for name, value in point.items()
     ]
 
@@ -248,10 +247,19 @@ def _end(client: Any, run: Any, folder: Path, summary: Summary, stamp: str) -> N
 
 def _stamp(folder: Path, traces: str, most: int) -> str:
     """Digest of what is to be published: another summary, or other traces, are published again."""
-    told = (folder / "summary.json").read_bytes() + f"{traces}/{most}".encode()
-    report = folder / "report.html"
-    told += report.read_bytes() if report.is_file() else b""
-    return hashlib.sha256(told).hexdigest()[:16]
+    told = hashlib.sha256()
+    _take(told, folder / "summary.json")
+    told.update(f"{traces}/{most}".encode())
+    if (folder / "report.html").is_file():
+        _take(told, folder / "report.html")
+    return told.hexdigest()[:16]
+
+
+def _take(told: Any, path: Path) -> None:
+    """A file into a digest, piece by piece: those of large runs are large."""
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            told.update(piece)
 
 
 def _mark(folder: Path, uri: str, experiment: str, run_id: str) -> None:
@@ -277,7 +285,9 @@ def is_published(folder: Path, uri: str) -> bool:
 
 
 def _digest(folder: Path) -> str:
-    return hashlib.sha256((folder / "summary.json").read_bytes()).hexdigest()[:16]
+    told = hashlib.sha256()
+    _take(told, folder / "summary.json")
+    return told.hexdigest()[:16]
 
 
 def _began(folder: Path) -> int:

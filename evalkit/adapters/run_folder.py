@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,9 +19,17 @@ from evalkit.core.summary import Summary, row
 from evalkit.core.traits import Traits
 from evalkit.core.types import Attempt, Solution
 
+T = TypeVar("T")
+D = TypeVar("D")
 MOST_WAITING = 1000  # climbs: a disk that is slower than the climbs holds them up instead of filling the memory
 ROWS = 1000  # of a summary that are written at once
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+
+
+class _Past(msgspec.Struct):
+    """What a run that goes on needs of its summary."""
+
+    wall_seconds: float = 0.0
 
 
 class RunFolder:
@@ -88,13 +96,20 @@ class RunFolder:
         if errors:
             raise errors[0]
 
+    def earlier_seconds(self) -> float:
+        """How long earlier sessions took, 0 where there were none: as `summary`, without its rows in memory."""
+        return self._decoded(_Past, _Past()).wall_seconds
+
     def summary(self) -> Summary | None:
         """The summary of an earlier session, or None. Raises StorageError if it cannot be read."""
+        return self._decoded(Summary, None)
+
+    def _decoded(self, kind: type[T], otherwise: D) -> T | D:
         path = self.path / "summary.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Summary)
+            return msgspec.json.decode(path.read_bytes(), type=kind)
         except FileNotFoundError:
-            return None
+            return otherwise
         except (OSError, msgspec.DecodeError) as error:
             raise StorageError(f"{path}: {error}. Delete it: the same command makes it again.") from error
 

@@ -58,8 +58,9 @@ def _line(number: int, raw: bytes) -> Line:
     try:
         # Without its end: what is missing there is missing on this line, not at column 1 of the next.
         text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair fails here, not in the run
+        value = _DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair fails here, not in the run
     except UnicodeDecodeError as error:
         return Line(number, fault=f"is not UTF-8 (byte {error.start + 1}). Save the file as UTF-8.")
     except UnicodeEncodeError:
@@ -89,3 +90,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)

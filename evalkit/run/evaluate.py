@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,7 +16,7 @@ from evalkit.run.climbed import NOT_BEGUN, REASONS, Account, Climb, climbed
 from evalkit.run.gates import Gates, GateSettings, PutOff
 from evalkit.run.given_up import GivenUp
 from evalkit.run.ledger import paid_for_health
-from evalkit.run.records import OnlyRecorded
+from evalkit.run.records import OnlyRecorded, Searchable
 from evalkit.run.road import Road
 from evalkit.run.spending import Climber, Spending, climbing
 from evalkit.run.stopping import Stop, Stopped
@@ -24,6 +24,7 @@ from evalkit.run.todo import Todo
 
 __all__ = ["Climb", "Crew", "Evaluation", "Plan", "fingerprint"]
 
+IN_ORDER = 1000  # climbs on record: so many are recalled before the first new one is begun, more beside the new ones
 Taken = tuple[Instance, int]  # an instance and its epoch
 Paid = Sequence[Completion | Grading]
 
@@ -106,9 +107,26 @@ class Evaluation:
             await self._recall()
 
     async def _climb_here(self) -> None:
+        begun = _begun(self._journal)
         async with asyncio.TaskGroup() as workers:
+            if len(begun) > IN_ORDER:
+                self.todo.set_aside(lambda taken: _name(taken) in begun)
+                workers.create_task(self._recall_begun(begun))
             for _ in range(self._plan.concurrency if self._plan.road is None else self._plan.road.most):
                 workers.create_task(self._work())
+
+    async def _recall_begun(self, begun: Container[tuple[str, int]]) -> None:
+        """Bring recorded climbs to their end while the workers ask for new ones, and hand them those that go on."""
+        try:
+            for taken in self._climbs():
+                if self._stop.asked:
+                    return
+                if _name(taken) in begun:
+                    if not await self.recalled(taken):
+                        self.todo.later(0.0, taken)
+                    await asyncio.sleep(0)
+        finally:
+            self.todo.done()
 
     def stop(self) -> None:
         """Begin nothing any more: calls under way end and are recorded, then `run` returns."""
@@ -205,7 +223,7 @@ class Evaluation:
         solution, paid = await self._recorded(*taken)
         if solution.reason == NOT_BEGUN:
             return False
-        self.end(taken, solution, paid)
+        self.end(taken, solution, paid, is_news=False)
         return True
 
     async def give_up(self, taken: Taken, why: str) -> None:
@@ -221,13 +239,14 @@ class Evaluation:
         """It goes on when its rung may be asked again; while a provider is down nothing new is begun at its door."""
         self.todo.later(later.ready_at, taken, also_fresh=later.is_first)
 
-    def end(self, taken: Taken, solution: Solution, paid: Paid) -> None:
-        """A climb has come to its end, and has cost what was `paid`."""
+    def end(self, taken: Taken, solution: Solution, paid: Paid, *, is_news: bool = True) -> None:
+        """A climb has come to its end, and has cost what was `paid`; one that was recorded ends no row of outages."""
         instance, epoch = taken
         self._ended.add((instance.id, epoch))
         for one in paid:
             self._tally.spend(one)
-        self._alarm.hear(solution)
+        if is_news:
+            self._alarm.hear(solution)
         self._tally.add(solution)
         for observer in self._observers:
             observer.climbed(solution)
@@ -274,6 +293,17 @@ class _Alarm:
         mark = (solution.failure, fingerprint(solution.error))
         self._times = self._times + 1 if mark == self._last else 1
         self._last, self.error = mark, solution.error
+
+
+def _name(taken: Taken) -> tuple[str, int]:
+    return taken[0].id, taken[1]
+
+
+def _begun(journal: Searchable) -> set[tuple[str, int]]:
+    """The climbs that a journal holds anything of; its other records look like none, or like one of no instance."""
+    recorded = getattr(journal, "recorded", tuple)
+    parts = (key.split("/", 2) for key in recorded())
+    return {(one[0], int(one[1])) for one in parts if len(one) > 2 and one[1].isdecimal()}  # noqa: PLR2004  id/epoch/…
 
 
 def fingerprint(error: str) -> str:

@@ -1,9 +1,9 @@
 """The climbs of a run that still wait: those not begun, and those put off until a rung may be asked again."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, filterfalse
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -44,6 +44,12 @@ class Todo(Generic[T]):
         if also_fresh:
             self._fresh_from = max(self._fresh_from, ready_at)
         self._changed.set()
+
+    def set_aside(self, others: Callable[[T], bool]) -> None:
+        """Hand these out to nobody: the caller sees to them, puts off what it cannot end, and then says `done`."""
+        if self._fresh is not None:
+            self._fresh = filterfalse(others, self._fresh)
+        self._busy += 1
 
     def done(self) -> None:
         """One that was handed out has ended, or was put off."""

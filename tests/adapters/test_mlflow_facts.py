@@ -84,7 +84,7 @@ def test_values_too_long_are_cut_visibly_and_kept_whole():
 
 def test_a_cost_that_is_unknown_once_stays_unknown(tmp_path):
     rows = MadeRun(tmp_path).end(solved("a"), solved("b", cost=None), solved("c")).instances
-    points = progress(list(rows))
+    points = [point for _, point in progress(rows, 3)]
 
     assert [point.get("progress.cost_usd") for point in points] == [0.25, None, None]
     assert [point["progress.solved"] for point in points] == [1, 2, 3]

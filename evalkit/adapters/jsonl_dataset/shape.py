@@ -1,7 +1,7 @@
 """What the schema holds against a line, worded for whoever wrote it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -24,16 +24,41 @@ TYPES = {
 
 
 @cache
-def _checkers() -> dict[str, Any]:
+def _schemas() -> dict[str, Any]:
     """The schema, cut by the kind of the tests ("" for the rest): `if` and `$ref` would triple the time of a line."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  60 ms, needed only where a file is read
-
     schema = json.loads(files("evalkit").joinpath("schemas", "dataset.json").read_text(encoding="utf-8"))
     parts = _inlined(schema, schema["$defs"])
     tests = parts["properties"]["tests"]
     kinds = {kind: parts["$defs"][kind] for kind in tests["properties"]["kind"]["enum"]}
     del tests["allOf"], parts["$defs"]
-    return {kind: Draft202012Validator(part) for kind, part in {"": parts, **kinds}.items()}
+    return {"": parts, **kinds}
+
+
+@cache
+def _checkers() -> dict[str, Any]:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  60 ms, needed only where a file is read
+
+    return {kind: Draft202012Validator(part) for kind, part in _schemas().items()}
+
+
+@cache
+def _quick() -> dict[str, Callable[[Any], Any]]:
+    from fastjsonschema import compile as compiled  # noqa: PLC0415  for large files only
+
+    return {kind: compiled(part, detailed_exceptions=False) for kind, part in _schemas().items()}
+
+
+def is_sound(value: Any) -> bool:
+    """Whether the schema holds nothing against a line: says no more than that, in a twentieth of the time."""
+    from fastjsonschema import JsonSchemaValueException  # noqa: PLC0415  as above
+
+    try:
+        _quick()[""](value)
+        if "tests" in value:
+            _quick()[value["tests"]["kind"]](value["tests"])
+    except JsonSchemaValueException:
+        return False
+    return True
 
 
 def _inlined(part: Any, named: Mapping[str, Any]) -> Any:
