@@ -130,7 +130,7 @@ class JsonlJournal:
         for number, start, line in self._lines():
             body = _whole(line)
             if body is None:
-                if self._is_whole_behind(start + len(line)) or (number == 1 and line.endswith(b"\n")):
+                if self._is_whole_behind(start) or (number == 1 and line.endswith(b"\n")):
                     raise JournalError(
                         f"{self.path}:{number}: not a record (checksum). "
                         "Restore the line, or delete it to redo its work."
@@ -139,7 +139,7 @@ class JsonlJournal:
             if number == 1:
                 self._check_head(msgspec.json.decode(body), run)
             else:
-                self._places[_KEYED.decode(body).key] = _place(start, line)
+                self._places[self._key(body, start)] = _place(start, line)
             end = start + len(line)
         self._file.truncate(end)
         self._end = end
@@ -151,8 +151,11 @@ class JsonlJournal:
             del self._places["run"]
 
     def _is_whole_behind(self, start: int) -> bool:
-        """Whether any record behind this place is whole; then what is before it was not torn by the last write."""
-        return any(_whole(line) is not None for _, _, line in self._lines(start))
+        """Whether any record behind the one that begins here is whole; then that was not torn by the last write.
+
+        It may stand in the same line, where what has changed is the end of the line before.
+        """
+        return any(_whole(line[at:]) is not None for _, _, line in self._lines(start + 1) for at in _heads(line))
 
     def _lines(self, start: int = 0) -> Iterator[tuple[int, int, bytes]]:
         with self.path.open("rb") as lines:
@@ -161,8 +164,24 @@ class JsonlJournal:
                 yield number, start, line
                 start += len(line)
 
-    def _check_head(self, record: dict[str, Any], run: str) -> None:
-        head = record["value"] if record["key"] == "run" else {}
+    def _key(self, body: bytes, start: int) -> str:
+        try:
+            return _KEYED.decode(body).key
+        except msgspec.DecodeError as error:
+            raise self._strange(start, error) from error
+
+    def _strange(self, place: int, error: Exception) -> JournalError:
+        """What to raise for a whole record that cannot be understood."""
+        with self.path.open("rb") as lines:
+            number = lines.read(place).count(b"\n") + 1
+        return JournalError(
+            f"{self.path}:{number}: not a record of this version of evalkit's journal ({error}). "
+            "Continue the run with the version that wrote it, or delete the line to redo its work."
+        )
+
+    def _check_head(self, record: Any, run: str) -> None:
+        told = record if isinstance(record, dict) else {}
+        head = told["value"] if told.get("key") == "run" and isinstance(told.get("value"), dict) else {}
         if head.get("journal") != VERSION:
             raise JournalError(
                 f"{self.path}:1: written by another version of evalkit's journal ({head.get('journal')!r}, "
@@ -175,7 +194,10 @@ class JsonlJournal:
 
     def _recall(self, key: str, kind: type[T]) -> T:
         start, length = divmod(self._places[key], 1 << LENGTH_BITS)
-        return _decoder(kind).decode(os.pread(self._file.fileno(), length, start)).value
+        try:
+            return _decoder(kind).decode(os.pread(self._file.fileno(), length, start)).value
+        except msgspec.DecodeError as error:
+            raise self._strange(start, error) from error
 
     def _append(self, key: str, value: object, told: asyncio.Future[None] | None) -> _Line:
         """Hand a record to the writing thread, which sets `told` when it is on disk, or to a StorageError."""
@@ -249,6 +271,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def _place(start: int, line: bytes) -> int:
     """Where the record of a line that begins at `start` stands in the file, and its length."""
     return start + START << LENGTH_BITS | len(line) - START - 2
+
+
+def _heads(line: bytes) -> Iterator[int]:
+    """Where records may begin in a line; what they hold is escaped, and looks otherwise."""
+    at = line.find(HEAD)
+    while at >= 0:
+        yield at
+        at = line.find(HEAD, at + 1)
 
 
 def _whole(line: bytes) -> bytes | None:
