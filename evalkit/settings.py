@@ -62,7 +62,9 @@ class Limits(Caps):
     of a sweep together. `on_quota` says what comes when a provider's quota is used up: `pause`, or `wait` until the
     reset that it states. A provider is left alone after `outages` in a row (0: never) and probed after `probe_s`
     seconds, each wait twice the last (docs/limits.md). `processes` workers climb, on this machine or `over` a Ray
-    cluster; all other limits hold for them together (docs/workers.md)."""  # noqa: D205, D209
+    cluster; all other limits hold for them together (docs/workers.md). `mark_prompts` marks what stays of a prompt for
+    providers that keep nothing unmarked in their caches; `straight` asks servers of one's own without litellm's
+    machinery."""  # noqa: D205, D209
 
     concurrency: int | str = "auto"
     concurrency_start: int = 8
@@ -76,6 +78,8 @@ class Limits(Caps):
     probe_s: float = 1.0
     processes: int = 1
     over: str = "local"
+    mark_prompts: bool = False
+    straight: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what can never work. Raises ValueError."""

@@ -28,6 +28,7 @@ def metrics(summary: Summary) -> dict[str, float]:
         "cost_usd_per_solved": summary.cost_usd_per_solved,
         "tokens_prompt": summary.tokens.get("prompt"),
         "tokens_completion": summary.tokens.get("completion"),
+        "tokens_prompt_cached": summary.tokens.get("prompt_cached"),
         "seconds_mean": summary.seconds.get("mean"),
         "seconds_p95": summary.seconds.get("p95"),
         "wall_seconds": summary.wall_seconds,

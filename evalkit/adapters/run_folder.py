@@ -154,7 +154,11 @@ def _attempt(solution: Solution, attempt: Attempt) -> dict[str, Any]:
         "failure": verdict.failure,
         "detail": completion.detail or attempt.candidate.detail,
         "finish_reason": completion.finish_reason,
-        "tokens": {"prompt": completion.tokens_prompt, "completion": completion.tokens_completion},
+        "tokens": {
+            "prompt": completion.tokens_prompt,
+            "completion": completion.tokens_completion,
+            **({} if completion.tokens_cached is None else {"prompt_cached": completion.tokens_cached}),
+        },
         "cost_usd": completion.cost_usd,
         "requests": completion.requests,
         **({"cached": True} if completion.cached else {}),

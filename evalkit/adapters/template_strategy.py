@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from os.path import commonprefix
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError
@@ -17,6 +18,8 @@ from evalkit.core.ladder import Rung, Step
 from evalkit.core.skills import Skills, Skillset
 from evalkit.core.types import Attempt, Candidate, Completion, Instance, Message, Prompt
 
+# What a first attempt's template sees of the attempts before it.
+UNTOLD: dict[str, Any] = {"feedback": (), "findings": (), "hint": "", "tried": (), "stuck": "", "previous": ""}
 CERTAIN = 0.8  # of a window: small models' tokenizers were seen to take 1.22 tokens for one that is counted (cl100k)
 
 
@@ -107,6 +110,7 @@ class TemplateStrategy:
         }
         try:
             system, user = (template.render(names).strip() for template in self._templates)
+            first = self._templates[1].render({**names, **UNTOLD}).strip() if told.lines or previous else user
         except TemplateError as error:
             raise ConfigError(f"strategy: instance {instance.id!r}: the template does not fit: {error}") from error
         if not self._shows_skills:
@@ -120,6 +124,7 @@ class TemplateStrategy:
             dropped=chosen.dropped + skills.dropped + told.dropped,
             files=tuple(file.path for file in chosen.files),
             skills=tuple(skill.name for skill in skills.skills),
+            stable=len(commonprefix([first, user])),  # noqa: RUF071  they are texts
         )
 
     def candidate(self, instance: Instance, completion: Completion) -> Candidate:

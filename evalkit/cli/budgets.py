@@ -62,7 +62,7 @@ def _spent(summary: Summary) -> Amount:
     graders = summary.graders.requests if summary.graders else 0
     kept, cost = (summary.cached.answers, summary.cached.cost_usd or 0.0) if summary.cached else (0, 0.0)
     calls = sum(rung.attempts for rung in summary.by_rung) + graders - kept
-    tokens = sum(part or 0 for part in summary.tokens.values())
+    tokens = sum(summary.tokens.get(part) or 0 for part in ("prompt", "completion"))
     return Amount(max(0.0, (summary.cost_usd or 0.0) - cost), tokens, max(0, calls), summary.wall_seconds)
 
 

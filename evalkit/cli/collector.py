@@ -9,8 +9,9 @@ SELDOM = (10_000, 20, 50)  # a request leaves few cycles; with Python's own 700 
 
 @contextmanager
 def seldom() -> Iterator[None]:
-    """Until the block ends."""
+    """Until the block ends; what is there when it begins is not looked at any more."""
     before = gc.get_threshold()
+    gc.freeze()
     gc.set_threshold(*SELDOM)
     try:
         yield

@@ -81,6 +81,8 @@ def _second_line(summary: Summary) -> str:
     tokens = " + ".join(
         "?" if summary.tokens[name] is None else str(summary.tokens[name]) for name in ("prompt", "completion")
     )
+    if cached := summary.tokens.get("prompt_cached"):
+        tokens += f" ({cached} of the prompts' from providers' caches)"
     cost = money(summary.cost_usd)
     if summary.graders:
         cost += f" (of it graders {money(summary.graders.cost_usd)})"

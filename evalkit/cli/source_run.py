@@ -70,8 +70,8 @@ class SourceRun:
             messages = tuple(msgspec.convert(said["messages"], list[Message]))
         except (OSError, ValueError, KeyError, msgspec.ValidationError):
             return Prompt((), instance, epoch, number)
-        lists = {name: tuple(said.get(name, ())) for name in ("dropped", "files", "skills")}
-        return Prompt(messages, instance, epoch, number, **lists)
+        dropped, files, skills = (tuple(said.get(name, ())) for name in ("dropped", "files", "skills"))
+        return Prompt(messages, instance, epoch, number, dropped, files, skills)
 
     def wired(self, overrides: Sequence[str]) -> Wired:
         """Its objects, judging as today's files and these overrides say. Raises ConfigError."""

@@ -6,6 +6,7 @@ are seconds of any one clock, and come in as arguments.
 """
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from math import inf
 from statistics import median
 
@@ -34,6 +35,14 @@ class Bounds:
             raise ValueError(f"{self.least} (least), {self.start} (start) and {self.most} (most) must rise from 1")
 
 
+class Slow(Enum):
+    """Where a round lost its time: at the provider, in this process, or nowhere."""
+
+    THERE = auto()
+    HERE = auto()
+    NOWHERE = auto()
+
+
 def pace(seconds: float, tokens: int | None) -> float:
     """Seconds a token written, so that a long answer does not look like a slow provider."""
     return max(seconds, QUICKEST_S) / (START_TOKENS + (tokens or 0))
@@ -44,7 +53,8 @@ class Aimd:
 
     A round is as many answers as may be under way. Until the first sign of too many, each round doubles the number,
     later it adds one; only rounds in which the number was really reached count. A refusal halves it, and so does a
-    round at twice the usual pace; what was asked before the last cut says nothing of the level after it.
+    round at twice the usual pace; what was asked before the last cut says nothing of the level after it. A round that
+    was slow for this process's own sake changes nothing: less would not be quicker, nor more.
     """
 
     def __init__(self, bounds: Bounds, *, doubling: bool = True) -> None:
@@ -69,18 +79,18 @@ class Aimd:
             self._reached = True
             self.highest = max(self.highest, self.limit)
 
-    def answered(self, now: float, began: float, model: str, pace: float) -> None:
-        """An answer came to what was asked at `began`."""
+    def answered(self, now: float, began: float, model: str, pace: float, theirs: float | None = None) -> None:
+        """An answer came to what was asked at `began`; `theirs` is the pace without this process's own time."""
         if began < self._cut_at:
             return
         self._answers += 1
-        self._paces.setdefault(model, []).append(pace)
+        self._paces.setdefault(model, []).append((pace, pace if theirs is None else theirs))
         if self._answers < max(self.limit, FEWEST):
             return
-        slow, reached = self._is_slow(), self._reached
+        slow, reached = self._slow(), self._reached
         self._new_round()
-        if reached:  # else another number would change nothing
-            self._cut(now) if slow else self._grow()
+        if reached and slow is not Slow.HERE:  # else another number would change nothing
+            self._cut(now) if slow is Slow.THERE else self._grow()
 
     def refused(self, now: float, began: float) -> None:
         """What was asked at `began` was too much: a rate limit, or no answer in time."""
@@ -101,20 +111,21 @@ class Aimd:
     def _new_round(self) -> None:
         self._answers = 0
         self._reached = False
-        self._paces: dict[str, list[float]] = {}
+        self._paces: dict[str, list[tuple[float, float]]] = {}
 
-    def _is_slow(self) -> bool:
-        """Whether most answers are of models that took twice as long as usual; learns what is usual."""
-        votes = 0
+    def _slow(self) -> "Slow":
+        """Where most answers' models took twice as long as usual, if so; learns what is usual."""
+        there = here = 0
         for model, paces in self._paces.items():
             if len(paces) < FEWEST:
                 continue
-            found = median(paces)
+            found, theirs = median(all_of for all_of, _ in paces), median(part for _, part in paces)
             usual = self._usual.setdefault(model, found)
-            votes += len(paces) if found > SLOW * usual else -len(paces)
+            there += len(paces) if theirs > SLOW * usual else -len(paces)
+            here += len(paces) if found > SLOW * usual else -len(paces)
             quicker = usual + QUICKER * (found - usual)
             self._usual[model] = quicker if found < usual else min(found, usual * (1 + DRIFT / self._level))
-        return votes > 0
+        return Slow.THERE if there > 0 else Slow.HERE if here > 0 else Slow.NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,11 @@ DEFAULT_POLICY: dict[Failure, Then] = {
 
 @dataclass
 class Price:
-    """US dollars a million tokens."""
+    """US dollars a million tokens; `prompt_cached` those that come from the provider's cache (None: as the others)."""
 
     prompt: float = 0.0
     completion: float = 0.0
+    prompt_cached: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can never be. Raises ValueError."""

@@ -156,6 +156,7 @@ class Tally:
         self._skipped: dict[str, str] = {}
         self._skills: Counter[str] = Counter()
         self.cost, self.prompt, self.completion = self._totals = (Total(), Total(), Total())
+        self._prompt_cached: int | None = None
         self._graders = (Total(), Total(), Total())
         self._graded = 0
         self._cached, self._cached_cost = 0, Total()
@@ -166,6 +167,8 @@ class Tally:
             return
         for total, part in zip(self._totals, _parts(paid), strict=True):
             total.add(part)
+        if isinstance(paid, Completion) and paid.tokens_cached is not None:
+            self._prompt_cached = (self._prompt_cached or 0) + paid.tokens_cached
         if isinstance(paid, Completion) and paid.cached:
             self._cached += 1
             self._cached_cost.add(paid.cost_usd)
@@ -219,7 +222,7 @@ class Tally:
             failures=dict(self.failures.most_common()),
             cost_usd=cost,
             cost_usd_per_solved=None if cost is None or not solved else cost / solved,
-            tokens={"prompt": _whole(self.prompt.value), "completion": _whole(self.completion.value)},
+            tokens=self._tokens(),
             seconds=_seconds(judged),
             wall_seconds=wall_seconds,
             skipped_rungs=dict(self._skipped),
@@ -230,6 +233,11 @@ class Tally:
             tags={**facts.tags, **self._found_tags()},
             instances=tuple(sorted(self.rows, key=lambda row: (row.instance_id, row.epoch))),
         )
+
+    def _tokens(self) -> dict[str, int | None]:
+        """`prompt_cached` of those of prompts came from providers' caches, where any said so."""
+        told = {} if self._prompt_cached is None else {"prompt_cached": self._prompt_cached}
+        return {"prompt": _whole(self.prompt.value), "completion": _whole(self.completion.value), **told}
 
     def _found_tags(self) -> dict[str, str]:
         skipped = {"evalkit.skipped_rungs": ", ".join(self._skipped)} if self._skipped else {}

@@ -128,6 +128,7 @@ class Prompt:
     dropped: tuple[str, ...] = ()  # what the budgets cut: files, findings
     files: tuple[str, ...] = ()  # the paths of those that it shows, whole or in part
     skills: tuple[str, ...] = ()  # the names of those that went in (core/skills.py)
+    stable: int = 0  # characters of the last message that every attempt of the climb begins with; 0: not known
 
     @property
     def digest(self) -> str:
@@ -143,7 +144,8 @@ class Completion:
     `failure` is set where the model gave no usable text (`empty_response`, `refused`, `context_window`,
     `model_unavailable`, `rung_skipped`); an outage is an exception instead. `seconds` is the wall time of the last
     request, `requests` counts all that were sent, retries included. Of a `cached` answer all of these tell of the time
-    when it was asked for; it was not paid again.
+    when it was asked for; it was not paid again. `tokens_cached` of `tokens_prompt` came from the provider's own cache
+    of prompts (None: it did not say).
     """
 
     text: str
@@ -157,6 +159,7 @@ class Completion:
     failure: Failure | None = None
     detail: str = ""
     cached: bool = False
+    tokens_cached: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

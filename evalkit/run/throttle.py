@@ -10,6 +10,41 @@ from evalkit.core.errors import ModelError, ProviderTimeoutError, RateLimitError
 from evalkit.core.types import Completion
 from evalkit.run.stopping import Stopped
 
+LOOK_S = 0.02  # between looks at how late this process is
+NEWEST = 0.2  # what the newest look counts
+TURNS = 10  # a request takes about five turns of the event loop, and what is ready waits half a turn on the mean
+
+
+class Lag:
+    """How late this process is: how long what is ready waits until the event loop comes to it, a moving mean."""
+
+    def __init__(self) -> None:
+        self._mean = 0.0
+        self._due: float | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def watch(self, going: Callable[[], bool]) -> None:
+        """Look now and then, as long as something is `going`."""
+        loop = asyncio.get_running_loop()
+        if self._due is None or loop is not self._loop:
+            self._loop = loop
+            self._look_later(going)
+
+    def seconds(self, now: float) -> float:
+        """The lag; what is overdue counts at once."""
+        return self._mean if self._due is None else max(self._mean, now - self._due)
+
+    def _look_later(self, going: Callable[[], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + LOOK_S
+        loop.call_at(self._due, self._look, going)
+
+    def _look(self, going: Callable[[], bool]) -> None:
+        self._mean += NEWEST * (self.seconds(_now()) - self._mean)
+        self._due = None
+        if going():
+            self._look_later(going)
+
 
 class Throttle:
     """One provider's requests, first come, first served. For one event loop's thread, hence without a lock."""
@@ -19,6 +54,7 @@ class Throttle:
         self._allowance = Allowance(longest_s)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._lag = Lag()
         self.under_way = 0
 
     @property
@@ -44,6 +80,7 @@ class Throttle:
         """What `ask` returns or raises, in its turn; its time and its errors say how many may go at once."""
         await self._enter()
         began = _now()
+        self._lag.watch(lambda: self.under_way > 0)
         try:
             completion = await ask()
         except ModelError as error:
@@ -66,7 +103,9 @@ class Throttle:
     def _learn(self, completion: Completion, model: str, began: float) -> None:
         now = _now()
         self._allowance.used((completion.tokens_prompt or 0) + (completion.tokens_completion or 0))
-        self._aimd.answered(now, began, model, pace(now - began, completion.tokens_completion))
+        took, tokens = now - began, completion.tokens_completion
+        theirs = max(0.0, took - TURNS * self._lag.seconds(now))
+        self._aimd.answered(now, began, model, pace(took, tokens), pace(theirs, tokens))
 
     def close(self) -> None:
         """Send away who waits, with Stopped; what is under way ends as it does."""

@@ -58,6 +58,8 @@ class Models(Chosen):
                     seed=self.settings.seed,
                     retry=retry,
                     throttles=self.throttles,
+                    marks=self.settings.limits.mark_prompts,
+                    straight=self.settings.limits.straight,
                 ),
             )
             for name, rung in self.settings.ladder.rungs.items()

@@ -78,8 +78,9 @@ def model(
     server: Any, script: str, *, provider: str = "openai", retry: RetrySettings = QUICK, **rung: Any
 ) -> LitellmModel:
     base = server.url + ("/v1" if provider in {"openai", "hosted_vllm"} else "")
+    own = {name: rung.pop(name) for name in ("straight", "marks") if name in rung}
     made = Rung(**{"model": f"{provider}/{script}", "api_base": base, "timeout_s": 5.0} | rung)
-    return LitellmModel("small", made, generators={}, seed=7, retry=retry)
+    return LitellmModel("small", made, generators={}, seed=7, retry=retry, **own)
 
 
 async def outcome(asked: LitellmModel) -> Completion | EvalkitError:
@@ -653,3 +654,71 @@ def test_tokens_are_counted_offline() -> None:
     assert count_tokens("") == 0
     assert count_tokens("hello world") == 2
     assert count_tokens("<|endoftext|>") > 1
+
+
+@pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
+async def test_the_straight_road_sends_and_reads_what_litellm_does(server: Any, provider: str) -> None:
+    rung: dict[str, Any] = {
+        "temperature": 0.5,
+        "max_tokens": 9,
+        "params": {"top_p": 0.9, "extra_headers": {"X-Is": "1"}},
+    }
+    for script in ("ok", "length", "nousage", "thinking", "cached", "thoughts"):
+        server.bodies.clear()
+        server.headers.clear()
+        found = [
+            await model(
+                server, script, provider=provider, price=Price(1.0, 2.0, 0.1), straight=straight, **rung
+            ).complete(replace(PROMPT, number=3))
+            for straight in (True, False)
+        ]
+        short, long = (replace(one, seconds=0.0) for one in found)
+        assert short == long
+        assert server.bodies[0] == server.bodies[1]
+        assert [one["authorization"] for one in server.headers] == [f"Bearer {KEY}"] * 2
+        assert [one["x-is"] for one in server.headers] == ["1"] * 2
+
+
+async def test_what_litellm_would_change_goes_by_litellm(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = {
+        "a plain server": ({}, True),
+        "a seed of the rung's own": ({"params": {"seed": 3}}, False),
+        "a known model without a price": ({"model": "openai/gpt-4o-mini"}, False),
+        "the same with a price": ({"model": "openai/gpt-4o-mini", "price": Price(1.0, 2.0)}, True),
+        "https": ({"api_base": "https://127.0.0.1:9/v1"}, False),
+        "told not to": ({"straight": False}, False),
+    }
+    for what, (rung, is_taken) in taken.items():
+        asked = model(server, "ok", **rung)
+        await asked.prepare()
+        assert (asked._straight is not None) is is_taken, what
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    asked = model(server, "ok")
+    await asked.prepare()
+    assert asked._straight is None
+
+
+@pytest.mark.parametrize("provider", ["openai", "hosted_vllm", "anthropic"])
+async def test_cached_prompt_tokens_are_counted_and_priced(server: Any, provider: str) -> None:
+    found = await model(server, "cached", provider=provider, price=Price(1.0, 2.0, 0.1)).complete(PROMPT)
+    assert (found.tokens_prompt, found.tokens_completion, found.tokens_cached) == (7, 3, 5)
+    assert found.cost_usd == pytest.approx((2 * 1.0 + 5 * 0.1 + 3 * 2.0) / 1e6)
+    untold = await model(server, "ok", provider=provider).complete(PROMPT)
+    assert not untold.tokens_cached
+
+
+async def test_marks_stand_where_a_prompt_stops_being_the_same(server: Any) -> None:
+    mark = {"type": "ephemeral"}
+    task, feedback = "The task.", "\nMend this."
+    asked = model(server, "claude-ok", provider="anthropic", marks=True)
+    await asked.complete(Prompt((Message("system", "Be brief."), Message("user", task)), stable=len(task)))
+    await asked.complete(Prompt((Message("system", "Be brief."), Message("user", task + feedback)), stable=len(task)))
+    first, second = server.bodies
+    assert first["system"][0]["cache_control"] == second["system"][0]["cache_control"] == mark
+    [only], blocks = first["messages"][0]["content"], second["messages"][0]["content"]
+    assert (only["text"], only["cache_control"]) == (task, mark)
+    assert [(one["text"], one.get("cache_control")) for one in blocks] == [(task, mark), (feedback, None)]
+    server.bodies.clear()
+    await model(server, "claude-ok", provider="anthropic").complete(PROMPT)
+    assert "cache_control" not in json.dumps(server.bodies)

@@ -133,3 +133,12 @@ def test_as_many_begin_as_the_headers_leave_until_they_say_that_it_is_full_again
         begun += 1
     assert begun == free
     assert allowance.opens_at(16.0) == 16.0
+
+
+def test_a_round_that_is_slow_for_our_own_sake_neither_cuts_nor_grows():
+    level = Aimd(Bounds(start=8))
+    for took, theirs, expected in ((1.0, 1.0, 16), (4.0, 1.0, 16), (4.0, 4.0, 8)):
+        for number in range(level.limit):
+            level.started(level.limit)
+            level.answered(number, number, "m", took, theirs)
+        assert level.limit == expected

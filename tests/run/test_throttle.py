@@ -1,6 +1,7 @@
 """Requests wait for their provider, climbs for a place; neither waits for a judge."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 import pytest
@@ -125,6 +126,20 @@ async def test_the_next_run_begins_where_the_last_one_ended_within_its_own_bound
     assert Throttles(Bounds(2, 1, 64), 300, earlier).of("p").limit == learnt
     assert Throttles(Bounds(2, 1, 3), 300, earlier).of("p").limit == 3
     assert Throttles(Bounds(2, 1, 64), 300).of("p").limit == 2
+
+
+async def test_a_busy_process_does_not_take_its_own_time_for_the_providers():
+    throttle, provider = Throttle(Bounds(8, 1, 64), 300), Provider()
+    provider.let.set()
+
+    async def busy() -> Completion:
+        found = await provider.answer()
+        time.sleep(0.02)  # noqa: ASYNC251  this process is what is slow
+        return found
+
+    await asyncio.gather(*(throttle.run(provider.answer, "m") for _ in range(20)))
+    await asyncio.gather(*(throttle.run(busy, "m") for _ in range(100)))
+    assert throttle.cuts == 0
 
 
 async def test_a_climb_that_is_being_judged_makes_room_and_goes_on_before_a_new_one_begins():

@@ -100,7 +100,15 @@ def _error(message: str, kind: str = "", code: str | None = None) -> bytes:
 
 def _answer(path: str, kind: str) -> dict[str, Any]:
     """The body of a good answer, or of one that is good HTTP with something missing."""
-    text = {"empty": "", "blank": " \n ", "null": None, "thinking": "", "filtered": ""}.get(kind, "hello")
+    texts = {
+        "empty": "",
+        "blank": " \n ",
+        "null": None,
+        "thinking": "",
+        "filtered": "",
+        "thoughts": "<think>hm</think>hello",
+    }
+    text = texts.get(kind, "hello")
     finish = {"filtered": "content_filter", "length": "length"}.get(kind, "stop")
     if path == "/api/chat":
         message = {"role": "assistant", "content": text or ""}
@@ -108,6 +116,8 @@ def _answer(path: str, kind: str) -> dict[str, Any]:
         return {"model": "m", "message": message, "done": True, "done_reason": finish, **counts}
     if path.endswith("/messages"):
         usage = {"input_tokens": 7, "output_tokens": 3}
+        if kind == "cached":
+            usage = {"input_tokens": 2, "cache_read_input_tokens": 5, "output_tokens": 3}
         content = [{"type": "text", "text": text or ""}]
         base = {"id": "x", "type": "message", "role": "assistant", "model": "m-2026"}
         return {**base, "content": content, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
@@ -117,7 +127,9 @@ def _answer(path: str, kind: str) -> dict[str, Any]:
     if kind == "refusal":
         message |= {"content": None, "refusal": "I cannot help with that."}
     choices = [] if kind == "nochoices" else [{"index": 0, "message": message, "finish_reason": finish}]
-    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    usage: dict[str, Any] = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    if kind == "cached":
+        usage["prompt_tokens_details"] = {"cached_tokens": 5}
     base = {"id": "x", "object": "chat.completion", "created": 1, "model": "m-2026", "choices": choices}
     return base if kind == "nousage" else {**base, "usage": usage}
 

@@ -16,8 +16,12 @@ MILLISECONDS = 100_000_000_000
 
 def told(response: Any, now: datetime | None = None) -> Told | None:
     """What a response's headers say; None where they say nothing, as with servers of one's own."""
-    headers = (getattr(response, "_hidden_params", None) or {}).get("additional_headers") or {}
-    if not any("ratelimit" in name for name in headers):
+    return of_headers((getattr(response, "_hidden_params", None) or {}).get("additional_headers") or {}, now)
+
+
+def of_headers(headers: Mapping[str, Any], now: datetime | None = None) -> Told | None:
+    """The same of an answer's headers themselves."""
+    if not any("ratelimit" in name.lower() for name in headers):
         return None
     return read({name.removeprefix(PREFIX).lower(): str(value) for name, value in headers.items()}, now)
 

@@ -1,15 +1,18 @@
 """litellm loaded quietly and offline, and warmed: its first calls cost half a second that none should pay."""
 
-import asyncio
 import gc
 import json
 import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import Any
+
+from evalkit.adapters.litellm_model import straight
+from evalkit.adapters.litellm_model.loopback import answering
 
 WARMED: set[str] = set()  # providers whose first call was made; event loop's thread only, hence no lock
 WARMABLE = {"openai", "hosted_vllm", "ollama_chat", "ollama", "anthropic"}  # take any api_base, need no account
@@ -17,6 +20,24 @@ NO_KEY = "no-key"  # for servers of one's own, which ask for none
 # litellm's own switch: `openai/` by its plain HTTP handler, as `hosted_vllm/` goes, instead of the openai package,
 # which walks every request through its types. Half the calls in Python a request, a third less CPU.
 PLAIN_HTTP = "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER"
+# One answer that OpenAI's, Ollama's and Anthropic's readers take.
+_SAID = {"role": "assistant", "content": "ok"}
+ANSWER = json.dumps(
+    {
+        "id": "warm",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "warm",
+        "choices": [{"index": 0, "message": _SAID, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "input_tokens": 1, "output_tokens": 1},
+        "message": _SAID,
+        "done": True,
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "text", "text": "ok"}],
+        "stop_reason": "end_turn",
+    }
+).encode()
 ONLY_BY_PACKAGE = ("OPENAI_ORGANIZATION", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")  # headers that only the package sends
 
 
@@ -64,46 +85,22 @@ async def warm(provider: str) -> None:
         return
     WARMED.add(provider)
     litellm: Any = load()
-    server = await asyncio.start_server(_answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    base = f"http://127.0.0.1:{port}" + ("/v1" if provider in {"openai", "hosted_vllm"} else "")
-    messages = [{"role": "user", "content": "warm"}]
-    call: Mapping[str, Any] = {"api_base": base, "api_key": NO_KEY, "num_retries": 0, "max_retries": 0, "timeout": 5}
-    try:
-        await litellm.acompletion(model=f"{provider}/warm", messages=messages, drop_params=True, **call)
-    except litellm.exceptions.APIError:
-        pass  # the warm-up is for speed alone: a real call will say what is wrong
-    finally:
-        server.close()
-
-
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One answer that OpenAI's, Ollama's and Anthropic's readers take, then the connection ends."""
-    await reader.readuntil(b"\r\n\r\n")
-    message = {"role": "assistant", "content": "ok"}
-    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "input_tokens": 1, "output_tokens": 1}
-    body = {
-        "id": "warm",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "warm",
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": usage,
-        "message": message,
-        "done": True,
-        "type": "message",
-        "role": "assistant",
-        "content": [{"type": "text", "text": "ok"}],
-        "stop_reason": "end_turn",
-    }
-    content = json.dumps(body).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-    writer.write(f"{head}Connection: close\r\n\r\n".encode() + content)
-    await writer.drain()
-    writer.close()
+    async with answering(200, {"content-type": "application/json"}, ANSWER) as loopback:
+        base = f"http://127.0.0.1:{loopback.port}" + ("/v1" if provider in {"openai", "hosted_vllm"} else "")
+        messages = [{"role": "user", "content": "warm"}]
+        call: Mapping[str, Any] = {
+            "api_base": base,
+            "api_key": NO_KEY,
+            "num_retries": 0,
+            "max_retries": 0,
+            "timeout": 5,
+        }
+        with suppress(litellm.exceptions.APIError):  # for speed alone: a real call will say what is wrong
+            await litellm.acompletion(model=f"{provider}/warm", messages=messages, drop_params=True, **call)
 
 
 async def close() -> None:
-    """Close litellm's connections; at a run's end, so that Python does not complain of open sessions."""
+    """Close all connections; at a run's end, so that Python does not complain of open sessions."""
+    await straight.close()
     if "litellm" in sys.modules:
         await sys.modules["litellm"].close_litellm_async_clients()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 from evalkit.adapters.litellm_model import allowances, answers
 from evalkit.adapters.litellm_model.bridge import ASKING, Asking, register, warm_bridge
 from evalkit.adapters.litellm_model.checks import OLLAMA, check_remote, missing_keys, provider_of
-from evalkit.adapters.litellm_model.client import NO_KEY, load, warm
+from evalkit.adapters.litellm_model.client import ANSWER, NO_KEY, load, warm
 from evalkit.adapters.litellm_model.errors import clean, holds_secret, spent, translate
 from evalkit.adapters.litellm_model.first import FirstAlone
+from evalkit.adapters.litellm_model.marks import written
 from evalkit.adapters.litellm_model.params import refuse
 from evalkit.adapters.litellm_model.retry import RetrySettings, with_retries
+from evalkit.adapters.litellm_model.straight import Straight, by_litellm, learned
 from evalkit.core.errors import (
     ContentRefusedError,
     ContextWindowError,
@@ -26,11 +28,12 @@ from evalkit.core.errors import (
 )
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Rung
-from evalkit.core.ports import Generator
-from evalkit.core.types import Completion, Prompt
+from evalkit.core.ports import Generator, Reply
+from evalkit.core.types import Completion, Message, Prompt
 from evalkit.run.throttle import Throttle, Throttles
 
 SEEDS_PER_EPOCH = 100_000
+OPENAI_LIKE = {"openai", "hosted_vllm"}  # their servers take a request as litellm wrote it once
 
 
 class LitellmModel:
@@ -42,7 +45,9 @@ class LitellmModel:
     for none gets a placeholder. Costs: the rung's `price`, else litellm's price map, else None; where an
     earlier request of the same completion timed out, None, since it may have been billed. An in-process model
     that says it is `free` costs 0.0 without a price, because nothing is paid. `throttles` say how many requests
-    a provider gets at once (None: all that come); models in this process look to that themselves.
+    a provider gets at once (None: all that come); models in this process look to that themselves. `marks` says
+    whether Claude's prompts get marks for its provider's cache, `straight` whether a server of one's own may be
+    asked without litellm's machinery.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class LitellmModel:
         seed: int,
         retry: RetrySettings,
         throttles: Throttles | None = None,
+        marks: bool = False,
+        straight: bool = True,
     ) -> None:
         refuse(rung_name, rung)
         self.rung = rung
@@ -72,6 +79,9 @@ class LitellmModel:
         self._provider = ""
         self._mapped = False
         self._server: dict[str, str] = {}
+        self._marks = marks
+        self._may_go_straight = straight
+        self._straight: Straight | None = None
 
     @property
     def simulated(self) -> bool:
@@ -97,7 +107,29 @@ class LitellmModel:
         self._mapped = _priced(litellm, self.rung.model, self._provider)
         if self._throttles is not None:
             self._throttle = self._throttles.of(place_of(self._provider, self.rung.api_base))
-        await (warm(self._provider) if self._generator is None else warm_bridge())
+        if self._generator is not None:
+            await warm_bridge()
+            return
+        self._straight = await self._learn(litellm)
+        if self._straight is None:
+            await warm(self._provider)
+
+    async def _learn(self, litellm: Any) -> Straight | None:
+        """How to ask a server of one's own without litellm's machinery; None where that is needed.
+
+        It is where litellm counts the cost, and where somebody listens in (litellm's callbacks).
+        """
+        priced = self._mapped and self.rung.price is None
+        heard = any((litellm.callbacks, litellm.success_callback, litellm.failure_callback, litellm.input_callback))
+        able = self._may_go_straight and self._provider in OPENAI_LIKE
+        if not self.rung.api_base or not able or priced or heard:
+            return None
+        try:
+            return await learned(self.rung.api_base, self._elsewhere, ANSWER)
+        except Exception as error:
+            if translate(error, self.who) is None:
+                raise
+            return None  # a real request will say what is wrong
 
     async def check(self) -> None:
         """Find out, without spending, that asking can work. Raises ConfigError or ModelUnavailableError."""
@@ -148,11 +180,16 @@ class LitellmModel:
             sent.began = time.monotonic()
         sent.requests += 1
         sent.at = time.perf_counter()
-        params = self._params(prompt)
+        params = {} if self._straight is not None else self._params(prompt)
         asking = Asking(self._generator, prompt, params) if self._generator is not None else None
         try:
             async with asyncio.timeout(None if asking else self.rung.timeout_s):
+                if self._straight is not None:
+                    return await self._ask_straight(self._straight, prompt)
                 response = await self._send(prompt, params, asking)
+        except ModelError as error:  # the straight road's, in our own words
+            self._note(error, error, sent)
+            raise
         except Exception as error:
             if (raised := asking.error if asking and asking.error else None) is None:
                 raised = translate(error, self.who, self._key_hint)
@@ -162,11 +199,30 @@ class LitellmModel:
             if asking and asking.error:
                 raise raised from None  # as the generator raised it, without litellm's wrapping
             raise raised from None if holds_secret(error) else error
-        if self._throttle is not None and (told := allowances.told(response)) is not None:
-            self._throttle.told(told)
         reply = asking.reply if asking else None
         sent.seconds = reply.seconds if reply else None
+        return self._read(response, reply)
+
+    def _read(self, response: Any, reply: Reply | None = None) -> Completion:
+        if self._throttle is not None and (told := allowances.told(response)) is not None:
+            self._throttle.told(told)
         return answers.read(response, reply, who=self.who, price=self.rung.price, mapped=self._mapped, free=self._free)
+
+    async def _ask_straight(self, road: Straight, prompt: Prompt) -> Completion:
+        """One request past litellm, which is asked what an answer means that is not plain."""
+        seed = self._seed(prompt)
+        came = await road.ask(prompt.messages, seed, self.who)
+        if came.answer is None:
+            base = self.rung.api_base or ""
+            return self._read(await by_litellm(came, base, self._elsewhere, prompt.messages, seed))
+        if self._throttle is not None and (told := allowances.of_headers(came.headers)) is not None:
+            self._throttle.told(told)
+        return answers.plain(came.answer, self.rung.price)
+
+    async def _elsewhere(self, api_base: str, messages: Sequence[Message], seed: int | None) -> Any:
+        """The same request by litellm to another address; a seed among the rung's `params` stays."""
+        params = {**self._params(Prompt(())), "seed": seed, **_with_organization(self.rung.params)}
+        return await self._by_litellm(written(Prompt(tuple(messages))), params, {**self._server, "api_base": api_base})
 
     def _note(self, raised: Exception | None, error: Exception, sent: "_Sent") -> None:
         """Remember of a failed request what counts for those that follow."""
@@ -186,31 +242,41 @@ class LitellmModel:
         return isinstance(error, ProviderTimeoutError) and self._generator is not None and not self.simulated
 
     async def _send(self, prompt: Prompt, params: Mapping[str, object], asking: Asking | None) -> Any:
-        litellm: Any = load()
         if asking is not None:
             ASKING.set(asking)
+        marked = self._marks and "claude" in self.rung.model.lower()
+        return await self._by_litellm(written(prompt, marked=marked), params, self._server)
+
+    async def _by_litellm(
+        self, messages: Sequence[Mapping[str, object]], params: Mapping[str, object], server: Mapping[str, str]
+    ) -> Any:
+        litellm: Any = load()
         # One request a call: litellm's and the client's own retries are off, ours is with_retries.
         return await litellm.acompletion(
             model=self.rung.model,
-            messages=[{"role": message.role, "content": message.content} for message in prompt.messages],
+            messages=messages,
             drop_params=True,
             num_retries=0,
             max_retries=0,
             **params,
-            **self._server,
+            **server,
         )
 
     def _params(self, prompt: Prompt) -> dict[str, object]:
         rung = self.rung
         params: dict[str, object] = {"temperature": rung.temperature, "max_tokens": rung.max_tokens}
-        params["seed"] = self.seed
-        if rung.temperature > 0:
-            params["seed"] = self.seed + (prompt.epoch - 1) * SEEDS_PER_EPOCH + prompt.number - 1
+        params["seed"] = self._seed(prompt)
         # An in-process model counts it from its turn: waiting behind another climb is no time-out.
         params["timeout"] = rung.timeout_s
         if rung.context_tokens and (self._generator is not None or self._provider in OLLAMA):
             params["num_ctx"] = rung.context_tokens
         return params | _with_organization(rung.params)
+
+    def _seed(self, prompt: Prompt) -> int:
+        """Of its own for each epoch and attempt above temperature 0."""
+        if self.rung.temperature <= 0:
+            return self.seed
+        return self.seed + (prompt.epoch - 1) * SEEDS_PER_EPOCH + prompt.number - 1
 
     def _place(self) -> dict[str, str]:
         """Where to ask, if not at the provider's own place; found out once, since it costs 0.1 ms."""

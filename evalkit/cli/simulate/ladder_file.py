@@ -1,7 +1,7 @@
 """A ladder as a file of conf/ladder/, ready for `evalkit run ladder=NAME`."""
 
 import re
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def _settings(rung: Rung) -> dict[str, Any]:
         if value != default or one.name == "attempts":
             found[one.name] = _literal(value)
     if rung.price is not None:
-        found["price"] = {"prompt": rung.price.prompt, "completion": rung.price.completion}
+        found["price"] = {name: value for name, value in asdict(rung.price).items() if value is not None}
     return found
 
 
