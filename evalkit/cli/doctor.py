@@ -14,6 +14,7 @@ from pathlib import Path
 from evalkit.adapters.no_tracker import NoTracker
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.cli.execute import sandbox_lines
+from evalkit.cli.execute_sharded import is_sharded, looked
 from evalkit.cli.hydra_app import Composed, launch
 from evalkit.cli.own_options import take_form
 from evalkit.cli.tables import counted, show
@@ -172,6 +173,7 @@ def _checks(wired: Wired) -> list[Check]:
         Check("graders", graders),
         Check(f"sandbox {wired.choices.get('sandbox', '')}", sandbox),
         Check("tracking store", tracker),
+        *([Check("workers", lambda: looked(wired))] if is_sharded(wired) else []),
         Check("folder", _folder),
         Check("run", lambda: _run(wired)),
         *_plugged(),

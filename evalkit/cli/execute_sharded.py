@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from evalkit.cli.elsewhere import CARRIED
 from evalkit.core.caps import Caps
@@ -13,6 +14,9 @@ from evalkit.run.shards import Crew, Workers
 from evalkit.run.shards_messages import Setup
 from evalkit.wiring import Wired
 
+if TYPE_CHECKING:
+    from evalkit.adapters.ray_executor import RayWorkers
+
 WORKER = "evalkit.cli.execute_sharded_worker"
 
 
@@ -21,13 +25,18 @@ def crew_of(wired: Wired, *, shared: bool) -> Crew | None:
 
     Raises ConfigError where Ray is asked for and cannot be had.
     """
-    limits = wired.settings.limits
-    if limits.processes == 1 and limits.over == "local":
+    if not is_sharded(wired):
         return None
+    limits = wired.settings.limits
     most = wired.concurrency if wired.road is None else limits.concurrency_most
     count = useful(limits.processes, most)
     setup = _setup(wired, count, [limits, limits.instance], shared=shared)
     return Crew(_workers(limits.over), count, lambda number: setup_of(setup, number), _say)
+
+
+def is_sharded(wired: Wired) -> bool:
+    """Whether the settings ask for workers."""
+    return wired.settings.limits.processes > 1 or wired.settings.limits.over != "local"
 
 
 def setup_of(setup: Setup, number: int) -> Setup:
@@ -51,12 +60,28 @@ def _setup(wired: Wired, count: int, caps: list[Caps], *, shared: bool) -> Setup
 
 def _workers(over: str) -> Workers:
     if over == "ray":
-        from evalkit.adapters.ray_executor import RayWorkers  # noqa: PLC0415  an extra
-
-        return RayWorkers(WORKER, carried(), str(Path.cwd()))
+        return _ray()
     from evalkit.adapters.local_workers import LocalWorkers  # noqa: PLC0415  for runs that need it only
 
     return LocalWorkers(WORKER)
+
+
+async def looked(wired: Wired) -> str:
+    """Whether there is room for the workers that the settings ask for. Raises ConfigError where Ray is not there."""
+    limits = wired.settings.limits
+    if limits.over == "local":
+        return f"{limits.processes} processes; this machine has {os.cpu_count()} CPUs"
+    workers = _ray()
+    try:
+        return f"{limits.processes} on {await workers.check()}"
+    finally:
+        await workers.close()
+
+
+def _ray() -> "RayWorkers":
+    from evalkit.adapters.ray_executor import RayWorkers  # noqa: PLC0415  an extra
+
+    return RayWorkers(WORKER, carried(), str(Path.cwd()))
 
 
 def carried() -> dict[str, str]:
