@@ -1,7 +1,8 @@
 """What differs between the trees of two commits, read from git's objects, and a folder moved from one to the other."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from evalkit.adapters.git_workspace.git import GitError
 
 Read = Callable[[Sequence[str]], Sequence[bytes | None]]
+Raw = frozenset[tuple[bytes, bytes, bytes]]
 
 FOLDER, LINK, MODULE = 0o40000, 0o120000, 0o160000
 ANYBODY = 0o777  # a sandbox's user is nobody; the cache folder around it is private
@@ -48,10 +50,11 @@ def difference(read: Read, before: str, after: str) -> Move:
     """From the tree of one commit to that of another; "" is the empty tree. Raises GitError."""
     move = Move()
     waiting = [("", *(commit and f"{commit}^{{tree}}" for commit in (before, after)))]
-    width = len(after or before) // 2
+    # A tree object is its entries: mode, blank, name, a null byte and the hash as bytes, one after the other.
+    entry = re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % (len(after or before) // 2), re.DOTALL)
     while waiting:  # a level of folders at a time: few questions, and none about what both have
         names = list(dict.fromkeys(name for _, *both in waiting for name in both if name))
-        known = {"": {}, **{name: dict(_entries(tree, width)) for name, tree in _objects(read, names)}}
+        known = {"": frozenset(), **{name: frozenset(entry.findall(tree)) for name, tree in _objects(read, names)}}
         waiting = [
             below
             for folder, was, now in waiting
@@ -61,13 +64,19 @@ def difference(read: Read, before: str, after: str) -> Move:
     return move
 
 
-def _differing(
-    folder: str, was: Mapping[str, Entry], now: Mapping[str, Entry]
-) -> Iterator[tuple[str, Entry | None, Entry | None]]:
-    for name in dict.fromkeys([*was, *now]):
-        old, new = was.get(name), now.get(name)
-        if old != new:
-            yield f"{folder}/{name}" if folder else name, old, new
+def _differing(folder: str, was: Raw, now: Raw) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """The paths at which two trees differ, in order, with what both have there."""
+    old, new = dict(map(_named, was - now)), dict(map(_named, now - was))
+    for name in sorted(old | new):
+        if name in (b".", b"..") or b"/" in name or name.lower() == b".git":
+            raise GitError(f"a tree has an entry called {name!r}, which git refuses to check out")
+        path = os.fsdecode(name)
+        yield f"{folder}/{path}" if folder else path, old.get(name), new.get(name)
+
+
+def _named(entry: tuple[bytes, bytes, bytes]) -> tuple[bytes, Entry]:
+    mode, name, found = entry
+    return name, Entry(int(mode, 8), found.hex())
 
 
 def _noted(move: Move, path: str, old: Entry | None, new: Entry | None) -> Iterator[tuple[str, str, str]]:
@@ -89,18 +98,6 @@ def _noted(move: Move, path: str, old: Entry | None, new: Entry | None) -> Itera
 
 def _kind(entry: Entry | None) -> int:
     return entry.mode & 0o170000 if entry else 0
-
-
-def _entries(tree: bytes, width: int) -> Iterator[tuple[str, Entry]]:
-    """A tree object's entries: mode, blank, name, a null byte and the hash in `width` bytes, one after the other."""
-    at = 0
-    while at < len(tree):
-        end = tree.index(b"\0", at)
-        mode, _, name = tree[at:end].partition(b" ")
-        at = end + 1 + width
-        if name in (b"", b".", b"..") or b"/" in name or name.lower() == b".git":
-            raise GitError(f"a tree has an entry called {name!r}, which git refuses to check out")
-        yield os.fsdecode(name), Entry(int(mode, 8), tree[end + 1 : at].hex())
 
 
 def _objects(read: Read, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -1,6 +1,7 @@
 """One repository: its objects through a git folder of our own, so that nothing in its own settings counts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +10,7 @@ from sys import intern
 
 from evalkit.adapters.git_workspace.git import GitError, local
 from evalkit.adapters.git_workspace.locks import held
+from evalkit.adapters.git_workspace.moving import difference
 from evalkit.adapters.git_workspace.objects import Objects
 from evalkit.adapters.git_workspace.sources import Source, slug, told
 from evalkit.adapters.git_workspace.texts import Texts
@@ -17,7 +19,7 @@ from evalkit.core.errors import DatasetError
 
 FOLDER = "trees"
 LISTINGS = 32  # commits whose list of files is kept
-REGULAR = (b"100644", b"100755", b"100664")
+REGULAR = (0o100644, 0o100755, 0o100664)
 # Never text; not read to find that out.
 NOT_TEXT = frozenset({
     ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".ico", ".icns", ".tif", ".tiff", ".webp", ".pdf", ".eps", ".zip",
@@ -52,6 +54,7 @@ class Repository:
         self._texts = texts
         self._is_text: dict[str, bool] = {}  # by blob
         self._slots = slots
+        self._listed: tuple[str, Mapping[str, str]] = "", {}  # the last commit, with its files
         self.blobs = lru_cache(LISTINGS)(self._blobs)
 
     def require(self, commit: str) -> None:
@@ -113,11 +116,25 @@ class Repository:
 
     def _blobs(self, commit: str) -> Mapping[str, str]:
         self.require(commit)
+        before, known = self._listed
         try:
-            listed = local("--git-dir", str(self._git_dir), "ls-tree", "-r", "-z", "--full-tree", commit)
+            listed = self._listed_anew(before, known, commit) if before else self._listed_whole(commit)
         except GitError as error:
             raise DatasetError(f"repository {told(self.name)!r} at {commit!r} cannot be listed: {error}") from error
-        return dict(_listed(listed))
+        self._listed = commit, listed
+        return listed
+
+    def _listed_whole(self, commit: str) -> Mapping[str, str]:
+        listed = local("--git-dir", str(self._git_dir), "ls-tree", "-r", "-z", "--full-tree", commit)
+        return dict(_texts(_entries(listed)))
+
+    def _listed_anew(self, before: str, known: Mapping[str, str], commit: str) -> Mapping[str, str]:
+        """By what differs from another commit, in the order in which git would list it."""
+        move = difference(self._read, before, commit)
+        gone = move.gone
+        found = {path: blob for path, blob in known.items() if path not in gone}
+        found.update(_texts((path, entry.mode, entry.object) for path, entry in move.written))
+        return {path: found[path] for path in sorted(found, key=os.fsencode)}
 
     def _make(self, commit: str) -> None:
         """The git folder of our own: the source's objects, and none of its settings, hooks, filters and refs."""
@@ -146,15 +163,17 @@ class Repository:
             part.rename(self._git_dir)
 
 
-def _listed(listed: bytes) -> Iterator[tuple[str, str]]:
-    for line in listed.split(b"\0"):
+def _entries(listed: bytes) -> Iterator[tuple[str, int, str]]:
+    for line in listed.split(b"\0")[:-1]:
         head, _, name = line.partition(b"\t")
-        mode, _, rest = head.partition(b" ")
-        if mode not in REGULAR:
-            continue
-        path = name.decode("utf-8", "surrogateescape")
-        if splitext(path)[1].lower() not in NOT_TEXT:
-            yield intern(path), intern(rest.partition(b" ")[2].decode())  # shared by the commits
+        mode, _, blob = head.split(b" ")
+        yield os.fsdecode(name), int(mode, 8), blob.decode()
+
+
+def _texts(entries: Iterable[tuple[str, int, str]]) -> Iterator[tuple[str, str]]:
+    for path, mode, blob in entries:
+        if mode in REGULAR and splitext(path)[1].lower() not in NOT_TEXT:
+            yield intern(path), intern(blob)  # shared by the commits
 
 
 def _text(content: bytes | None) -> str | None:

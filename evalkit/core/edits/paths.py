@@ -1,7 +1,7 @@
 """Which files an edit may name: inside the folder, no file beneath another, and none that the tests stand on."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from sys import stdlib_module_names
 
@@ -35,13 +35,15 @@ def is_path(name: str, files: Iterable[str]) -> bool:
     return name in files or bool(LIKE_A_PATH.match(name))
 
 
-def refused(path: str, files: Iterable[str], protected: tuple[str, ...] | None = None) -> str:
+def refused(path: str, files: Collection[str], protected: tuple[str, ...] | None = None) -> str:
     """Why an edit may not touch this path; empty if it may. `protected` replaces PROTECTED."""
     if not path or path.startswith("/") or ".." in path.split("/") or re.search(r"[\\\x00-\x1f]|^[A-Za-z]:", path):
         return "is no path inside the folder"
     for pattern in (TESTS, *(PROTECTED if protected is None else protected)):
         if fnmatchcase(path, pattern) or any(fnmatchcase(part, pattern) for part in path.split("/")):
             return "must stay as it is"
+    if path in files:  # then no module and no folder has its name
+        return ""
     known = set(files)
     top = _top(path)
     if top in stdlib_module_names | TOOLS and not any(_top(one) == top for one in known):
