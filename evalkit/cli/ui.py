@@ -24,6 +24,7 @@ from evalkit.places import home, mlruns
 
 EXAMPLE = "evalkit ui --port 5001"
 START_S, STOP_S = 180.0, 10.0
+PORTS = 65536
 BY_NAME = "/api/2.0/mlflow/experiments/get-by-name?experiment_name="
 WORDS = {"table": "all runs", "charts": "charts of all runs", "instances": "instances side by side"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if uri.startswith(("http://", "https://")):
         print(f"the configured store is a server with a UI of its own: {uri}")
         return 0
+    if not 0 < args.port < PORTS:
+        raise ConfigError(f"--port {args.port}: a port is a number from 1 to {PORTS - 1}")
     _must_be_free(args.host, args.port)
     if args.host not in LOOPBACK:
         print(f"warning: {args.host} lets others on the network read and change all runs; MLflow asks for no login")

@@ -24,6 +24,12 @@ def test_an_unknown_command_ends_with_2_and_the_nearest(capsys):
     assert "did you mean 'run'" in capsys.readouterr().err
 
 
+def test_a_port_that_is_none_is_refused_before_a_server_starts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("EVALKIT_HOME", str(tmp_path))
+    assert main(["ui", "--port", "99999"]) == 2
+    assert "a port is a number from 1 to 65535" in capsys.readouterr().err
+
+
 def test_help_imports_neither_litellm_nor_mlflow_nor_hydra():
     script = (
         "import sys; from evalkit.cli import main\n"
