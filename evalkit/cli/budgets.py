@@ -13,8 +13,8 @@ from evalkit.core.ladder import Price, Rung
 from evalkit.core.ports import Generator
 from evalkit.core.summary import Summary
 from evalkit.places import mlruns
-from evalkit.run.bounded_graders import BudgetedGraders
 from evalkit.run.gates import GateSettings
+from evalkit.run.guarded import GuardedGraders
 from evalkit.run.spending import Shared, Spending
 from evalkit.settings import Limits
 from evalkit.wiring import Wired
@@ -37,7 +37,7 @@ def spending(wired: Wired, since: float, earlier_s: float, shared: Shared | None
     )
     if made.is_capped:
         _refuse_unpriced(wired, limits)
-        wired.within(lambda graders: BudgetedGraders(graders, made))
+        wired.within(lambda graders: GuardedGraders(graders, made.ask_grader))
     return made
 
 

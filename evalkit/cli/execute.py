@@ -39,14 +39,14 @@ from evalkit.core.triage import Triaging
 from evalkit.places import home, mlruns, plug_ins
 from evalkit.run.climbed import Climb
 from evalkit.run.evaluate import Evaluation, Plan
-from evalkit.run.gated_graders import GatedGraders, Patient
 from evalkit.run.gates import Gates
-from evalkit.run.guarded import guarded
+from evalkit.run.guarded import GuardedGraders, guarded
 from evalkit.run.ledger import Ledger
+from evalkit.run.patient import Patient
 from evalkit.run.preflight import preflight, quarantine, refuse_unhealthy, rehearse
 from evalkit.run.ramp import Inheriting
 from evalkit.run.shards import Ground
-from evalkit.run.shards_calls import GradersElsewhere, elsewhere
+from evalkit.run.shards_calls import elsewhere
 from evalkit.run.spending import Shared
 from evalkit.run.spent import Recorded
 from evalkit.wiring import Wired
@@ -121,7 +121,7 @@ class Session:
         self._crew = crew_of(self._wired, shared=self._shared is not None)
         if self._crew is None:
             return await self._run(gated=gated)
-        self._wired.within(GradersElsewhere)
+        self._wired.within(lambda graders: GuardedGraders(graders, elsewhere))
         self._crew.prepare()
         try:
             return await self._run(gated=gated)
@@ -134,7 +134,7 @@ class Session:
         self._spending = spending(wired, self._since, earlier.wall_seconds if earlier else 0.0, self._shared)
         self._gates = Gates(wired.settings.ladder, gates(wired), _say, lambda: self._spending.left_s)
         if wired.graders:
-            wired.within(lambda graders: GatedGraders(graders, self._gates))
+            wired.within(lambda graders: GuardedGraders(graders, self._gates.ask_grader))
         await asyncio.to_thread(wired.find_repositories, wired.instances)
         environments = wired.environments if wired.has_repositories else None
         unfit = await preflight(

@@ -12,7 +12,7 @@ from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.ports import Model
 from evalkit.core.quota import used_up, wait_s
 from evalkit.core.types import Completion, Prompt
-from evalkit.run.guarded import guarded
+from evalkit.run.guarded import GraderModel, guarded
 
 DOWN = frozenset({Failure.CONNECTION, Failure.PROVIDER_ERROR, Failure.PROVIDER_TIMEOUT})
 MINUTE_S, HOUR_S = 60, 3600
@@ -79,6 +79,12 @@ class Gates:
 
     async def _ask(self, rung: str, model: Model, prompt: Prompt) -> Completion:
         return await self.through(f"rung {rung}", lambda: model.complete(prompt))
+
+    async def ask_grader(self, name: str, model: GraderModel, prompt: Prompt) -> Completion:
+        """Ask a grader through its gate. Raises as `through`."""
+        who = f"grader {name}" + (f" at {model.rung.api_base}" if model.rung.api_base else "")
+        self.know(who, model.rung)
+        return await self.through(who, lambda: model.complete(prompt))
 
     async def through(self, who: str, ask: Callable[[], Awaitable[Completion]]) -> Completion:
         """What `ask` returns. Raises QuotaError, PutOff where it is worth waiting, or the provider's error."""

@@ -16,10 +16,9 @@ from evalkit.core.errors import EvalkitError
 from evalkit.core.ports import Model
 from evalkit.core.types import Completion, Grading, Instance, Message, Prompt, Verdict
 from evalkit.run import shards_messages as say
-from evalkit.run.bounded_graders import GraderModel, Graders
 from evalkit.run.climbed import Account, Climb, climbed
 from evalkit.run.gates import PutOff
-from evalkit.run.guarded import guarded
+from evalkit.run.guarded import GraderModel, Graders, guarded
 from evalkit.run.road import Road
 from evalkit.run.shards_throttle import SharedThrottles
 from evalkit.run.spent import took_by_graders

@@ -19,7 +19,7 @@ from evalkit.core.errors import BudgetError, ModelError, ProviderTimeoutError
 from evalkit.core.ladder import Price, Rung
 from evalkit.core.ports import Model
 from evalkit.core.types import Completion, Grading, Prompt, Verdict
-from evalkit.run.guarded import guarded
+from evalkit.run.guarded import GraderModel, guarded
 from evalkit.run.records import OnlyRecorded, Searchable
 from evalkit.run.spent import Extra, Recorded, told, took_by_graders
 
@@ -152,6 +152,10 @@ class Spending:
         if completion.tokens_prompt and counted:
             reckoner.learn(counted, len(texts), completion.tokens_prompt)
         return completion
+
+    async def ask_grader(self, name: str, model: GraderModel, prompt: Prompt) -> Completion:
+        """Ask a grader within the budgets. Raises as `call`."""
+        return await self.call(f"grader {name}", model.rung, prompt, model)
 
     @property
     def _counts_tokens(self) -> bool:

@@ -11,9 +11,9 @@ from evalkit.core.errors import BudgetError, ProviderServerError, ProviderTimeou
 from evalkit.core.ladder import Ladder, Price, Rung
 from evalkit.core.summary import DatasetFacts, Facts
 from evalkit.core.types import Completion
-from evalkit.run.bounded_graders import BudgetedGraders
 from evalkit.run.evaluate import Climb, Evaluation, Plan
 from evalkit.run.gates import GateSettings
+from evalkit.run.guarded import GuardedGraders
 from evalkit.run.spending import Spending
 from tests.run.builders import FunctionModel, Memory, PlainStrategy, WordVerifier, instances
 
@@ -182,7 +182,7 @@ async def test_a_grader_is_asked_within_the_budget():
 
     grader = Grader(answering())
     spending = Spending(Caps(calls=2), Caps(), len, lambda _: Price(), time.perf_counter())
-    ask = BudgetedGraders(Graders(), spending)
+    ask = GuardedGraders(Graders(), spending.ask_grader)
     for number in (1, 2):
         await ask("g/m", [], {}, instance_id="i", number=number)
     with pytest.raises(BudgetError, match="is reached"):
