@@ -192,3 +192,34 @@ async def test_a_full_disk_stops_the_run_at_once():
 async def test_a_bug_comes_through():
     with pytest.raises(ZeroDivisionError):
         await evaluate(FunctionModel(lambda _: 1 / 0))
+
+
+async def test_a_large_run_that_goes_on_asks_anew_before_all_that_is_recorded_is_recalled(monkeypatch):
+    monkeypatch.setattr("evalkit.run.evaluate.IN_ORDER", 10)
+    journal, recorded, seen = Memory(), 40, []
+    await evaluate(by_task(i0="wrong"), count=recorded, journal=journal)
+    last = [key for key in journal.records if key.startswith("i5/")]
+    del journal.records[last[-1]]  # killed before its verdict: the climb goes on
+    paid = len(journal.records)
+
+    class Order:
+        def climbed(self, solution):
+            seen.append(solution.instance_id)
+
+    model = by_task()
+    summary = await evaluate(model, count=recorded + 20, journal=journal, observers=[Order()])
+    whole = await evaluate(by_task(i0="wrong"), count=recorded + 20)
+
+    assert (model.calls, len(journal.records)) == (20, paid + 1 + 2 * 20)  # nothing is asked twice
+    assert sorted(seen) == sorted(row.instance_id for row in whole.instances)
+    assert seen.index(f"i{recorded}") < seen.index(f"i{recorded - 1}")
+    assert (summary.counts, summary.cost_usd, summary.instances) == (whole.counts, whole.cost_usd, whole.instances)
+
+
+async def test_what_is_recalled_beside_new_climbs_breaks_no_row_of_outages(monkeypatch):
+    monkeypatch.setattr("evalkit.run.evaluate.IN_ORDER", 10)
+    journal = Memory()
+    await evaluate(by_task(), count=200, journal=journal)
+    model = FunctionModel(lambda _: ProviderServerError("down"))
+    summary = await evaluate(model, count=300, journal=journal)
+    assert (summary.status, summary.counts["solved"], model.calls <= 3 + 2) == ("stopped", 200, True)
