@@ -1,13 +1,12 @@
 """How many climbs are on the road to a model: those that are being judged make room for others."""
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from evalkit.core.ports import Verifier
 from evalkit.core.types import Candidate, Instance, Verdict
 from evalkit.run.throttle import Throttles
+from evalkit.run.turns import Turns
 
 JUDGED = 32  # climbs at most that wait for verdicts beside those that ask
 
@@ -24,12 +23,12 @@ class Road:
         self._places = places
         self.most = most
         self._taken = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turns = Turns(self._admit, self._leave)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """One climb, from before it begins until it has ended."""
-        await self._enter()
+        await self._turns.wait()
         try:
             yield
         finally:
@@ -47,29 +46,13 @@ class Road:
         finally:
             self._taken += 1
 
-    async def _enter(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        self._admit()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if (
-                turn.done() and not turn.cancelled() and turn.exception() is None
-            ):  # it had its place already, and gives it to the next
-                self._leave()
-            raise
-
     def _leave(self) -> None:
         self._taken -= 1
         self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._taken < max(1, self._places()):
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self._taken += 1
-                turn.set_result(None)
+        while self._taken < max(1, self._places()) and self._turns.next():
+            self._taken += 1
 
 
 def road_of(throttles: Throttles, local: int, most: int) -> Road:

@@ -1,7 +1,6 @@
 """Requests wait here until their provider takes them: as many at once as it showed that it can, and when it said."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ from evalkit.core.concurrency import Aimd, Allowance, Bounds, Told, pace
 from evalkit.core.errors import ModelError, ProviderTimeoutError, RateLimitError
 from evalkit.core.types import Completion
 from evalkit.run.stopping import Stopped
+from evalkit.run.turns import Turns
 
 LOOK_S = 0.02  # between looks at how late this process is
 NEWEST = 0.2  # what the newest look counts
@@ -52,7 +52,7 @@ class Throttle:
     def __init__(self, bounds: Bounds, longest_s: float, *, doubling: bool = True) -> None:
         self._aimd = Aimd(bounds, doubling=doubling)
         self._allowance = Allowance(longest_s)
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turns = Turns(self._admit, self._leave)
         self._timer: asyncio.TimerHandle | None = None
         self._lag = Lag()
         self.under_way = 0
@@ -78,7 +78,7 @@ class Throttle:
 
     async def run(self, ask: Callable[[], Awaitable[Completion]], model: str) -> Completion:
         """What `ask` returns or raises, in its turn; its time and its errors say how many may go at once."""
-        await self._enter()
+        await self._turns.wait()
         began = _now()
         self._lag.watch(lambda: self.under_way > 0)
         try:
@@ -90,8 +90,7 @@ class Throttle:
             self._learn(completion, model, began)
             return completion
         finally:
-            self.under_way -= 1
-            self._admit()
+            self._leave()
 
     def _heed(self, error: ModelError, began: float) -> None:
         now = _now()
@@ -109,40 +108,24 @@ class Throttle:
 
     def close(self) -> None:
         """Send away who waits, with Stopped; what is under way ends as it does."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(Stopped())
+        self._turns.send_away(Stopped)
 
-    async def _enter(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+    def _leave(self) -> None:
+        self.under_way -= 1
         self._admit()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if (
-                turn.done() and not turn.cancelled() and turn.exception() is None
-            ):  # it had its turn already, and gives it to the next
-                self.under_way -= 1
-                self._admit()
-            raise
 
     def _admit(self) -> None:
         """Let in all who may go, and look again when the provider lets more in."""
         now = _now()
-        while self._waiting and self.under_way < self.limit:
+        while self._turns and self.under_way < self.limit:
             opens = self._allowance.opens_at(now)
             if opens > now:
                 self._look_again(opens)
                 return
-            turn = self._waiting.popleft()
-            if turn.done():  # cancelled while it waited
-                continue
-            self.under_way += 1
-            self._allowance.began()
-            self._aimd.started(self.under_way)
-            turn.set_result(None)
+            if self._turns.next():
+                self.under_way += 1
+                self._allowance.began()
+                self._aimd.started(self.under_way)
 
     def _look_again(self, at: float) -> None:
         if self._timer is not None:
