@@ -10,14 +10,16 @@ holds clones or bare mirrors of their repositories. `gold`: `dataset check`, whe
 known patch must pass. `ramp`: the recorded systems as the rungs of one ladder, weakest first, through `evalkit ramp`.
 `answers`: every recorded answer held against its published outcome; what a ramp in the same home has judged is not
 judged again. `speed`: verdicts on known patches of sympy and Django, two at a time, in turns with the bare test
-commands in trees that are laid out beforehand. With `--home` the runs are kept, and the same command goes on where it
-was cut off.
+commands in trees that are laid out beforehand. Python compiles what a tree's tests import on both sides, where only
+the bare commands keep it; with `--warm` they find it kept by a run before, which verdicts do not. With `--home` the
+runs are kept, and the same command goes on where it was cut off.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -39,7 +41,7 @@ SYSTEMS = ("acr-run-1-gpt4-0125", "moatless-gpt4o-20240617", "aider-gpt4o-claude
 # Why we judge otherwise than published, by system and instance.
 KNOWN: Mapping[tuple[str, str], str] = {}
 
-A_BLOCK = 25  # instances that either side of `speed` tests before it is the other's turn
+A_BLOCK = 10  # instances that either side of `speed` tests before it is the other's turn
 CLIMBS = 4  # at once in `speed`; their tests run two at a time, as the bare commands do
 
 Row = dict[str, Any]
@@ -195,14 +197,15 @@ def _laid_out(bench: Bench, folder: Path, one: Any, built: Any) -> tuple[Path, S
         (tree / path).write_text(text, encoding="utf-8")
     argv = [word for part in built.environment.test for word in (one.tests.targets if part == "{targets}" else [part])]
     argv = [built.python if word == "python" else word for word in argv]
-    return tree, argv, {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", **built.env}
+    same = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+    return tree, argv, {**same, **built.env}
 
 
 async def _environment(wired: Any, one: Any) -> Any:
     return await wired.environments.built(one.repo.environment)
 
 
-async def _raced(bench: Bench, count: int) -> int:
+async def _raced(bench: Bench, count: int, *, warm: bool) -> int:
     os.environ["EVALKIT_HOME"] = str(bench.home)
     wired = open_wired(
         ["dataset=swebench", "verifier=tests", "sandbox=bubblewrap", "sandbox.concurrency=2", *bench.settings]
@@ -214,6 +217,8 @@ async def _raced(bench: Bench, count: int) -> int:
         block = wanted[start : start + A_BLOCK]
         with tempfile.TemporaryDirectory() as folder:
             prepared = [_laid_out(bench, Path(folder), one, await _environment(wired, one)) for one in block]
+            if warm:
+                await _bare(prepared)
             both = {_bare: lambda: _bare(prepared), _ours: lambda: _ours(block, wired.verifier)}  # noqa: B023  awaited here
             for side in (_bare, _ours) if start // A_BLOCK % 2 == 0 else (_ours, _bare):
                 started = time.perf_counter()
@@ -221,7 +226,8 @@ async def _raced(bench: Bench, count: int) -> int:
                 spent[side] += time.perf_counter() - started
         print(f"{start + len(block)} instances: bare {spent[_bare]:.1f} s, verdicts {spent[_ours]:.1f} s", flush=True)
     await wired.close()
-    print(f"ratio {spent[_ours] / spent[_bare]:.2f}")
+    most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"ratio {spent[_ours] / spent[_bare]:.2f}; evalkit's own process took {most_mb} MB at most")
     return 0
 
 
@@ -233,6 +239,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], help="instances whose id holds one of these words")
     parser.add_argument("--without", nargs="+", default=[], help="not those whose id holds one of these")
     parser.add_argument("--count", type=int, default=20, help="instances that `speed` takes")
+    parser.add_argument("--warm", action="store_true", help="the bare commands of `speed` ran once before, unmeasured")
     parser.add_argument("overrides", nargs="*", help="settings of evalkit, e.g. limits.concurrency=2")
     asked = parser.parse_args()
     if not (DATA / "known_good.jsonl").is_file():
@@ -242,7 +249,7 @@ def main() -> int:
         home.mkdir(parents=True, exist_ok=True)
         bench = Bench(home.resolve(), asked)
         if asked.what == "speed":
-            return asyncio.run(_raced(bench, asked.count))
+            return asyncio.run(_raced(bench, asked.count, warm=asked.warm))
         return {"gold": gold, "answers": answers, "ramp": ramp}[asked.what](bench)
 
 
