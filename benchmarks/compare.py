@@ -22,7 +22,8 @@ from evalkit.adapters.mlflow_store import local_uri, open_store
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.ports import RunRecord
-from evalkit.core.summary import DatasetFacts, Facts, InstanceRow, Tally
+from evalkit.core.summary import DatasetFacts, Facts, InstanceRow
+from evalkit.core.tally import Tally
 from evalkit.core.traits import Traits
 from evalkit.core.types import Status
 

@@ -20,7 +20,8 @@ from typing import Any
 from evalkit.adapters.run_folder import RunFolder
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder, Rung
-from evalkit.core.summary import DatasetFacts, Facts, Tally
+from evalkit.core.summary import DatasetFacts, Facts
+from evalkit.core.tally import Tally
 from evalkit.core.types import Attempt, Candidate, Completion, Finding, Message, Prompt, Solution, Status, Verdict
 
 WORDS = (

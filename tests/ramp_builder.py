@@ -6,7 +6,7 @@ from pathlib import Path
 from evalkit.adapters.ramp_folder import RampFolder
 from evalkit.core.gate import Gate, check
 from evalkit.core.phase import PhaseResults, phase_summary, result_rows
-from evalkit.core.summary import row
+from evalkit.core.tally import row
 from evalkit.core.types import Solution
 from tests.adapters.mlflow_builders import MadeRun
 

@@ -25,7 +25,8 @@ from evalkit.adapters.mlflow_store import ENVIRONMENT, SQLITE, local_uri
 from evalkit.core.errors import TrackerError
 from evalkit.core.ports import RunRecord
 from evalkit.core.scrub import Scrub
-from evalkit.core.summary import InstanceRow, Summary, row
+from evalkit.core.summary import InstanceRow, Summary
+from evalkit.core.tally import row
 from evalkit.core.types import Solution, Status
 
 TRACES = ("all", "failed", "none")

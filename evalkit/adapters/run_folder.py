@@ -15,7 +15,8 @@ from evalkit.core.edits import Tree
 from evalkit.core.errors import StorageError
 from evalkit.core.ports import RunRecord
 from evalkit.core.scrub import Scrub
-from evalkit.core.summary import Summary, row
+from evalkit.core.summary import Summary
+from evalkit.core.tally import row
 from evalkit.core.traits import Traits
 from evalkit.core.types import Attempt, Solution
 

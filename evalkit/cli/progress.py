@@ -9,7 +9,7 @@ from typing import Protocol
 
 from evalkit.cli.tables import counted
 from evalkit.core.ports import Observer
-from evalkit.core.summary import Total, row
+from evalkit.core.tally import Total, row
 from evalkit.core.types import Solution, Status
 
 EVERY_S = 10.0  # between plain lines

@@ -18,7 +18,8 @@ from evalkit.cli.source_run import SourceRun
 from evalkit.core.digest import rubric_digest
 from evalkit.core.ports import RunRecord
 from evalkit.core.regrading import Climbed
-from evalkit.core.summary import DatasetFacts, Facts, Summary, Tally
+from evalkit.core.summary import DatasetFacts, Facts, Summary
+from evalkit.core.tally import Tally
 from evalkit.core.traits import traits
 from evalkit.core.types import Completion, Solution, Status, Verdict
 from evalkit.places import mlruns

@@ -9,7 +9,8 @@ from typing import Any
 from evalkit.core.gate import Ruling
 from evalkit.core.ramp import tiers
 from evalkit.core.stats import Interval, paired
-from evalkit.core.summary import InstanceRow, Total
+from evalkit.core.summary import InstanceRow
+from evalkit.core.tally import Total
 from evalkit.core.types import JUDGED, Status
 
 

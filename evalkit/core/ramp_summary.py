@@ -6,7 +6,8 @@ from dataclasses import replace
 from statistics import fmean
 
 from evalkit.core.stats import solved_rate
-from evalkit.core.summary import Facts, InstanceRow, Summary, Total
+from evalkit.core.summary import Facts, InstanceRow, Summary
+from evalkit.core.tally import Total
 from evalkit.core.types import JUDGED, Status
 
 

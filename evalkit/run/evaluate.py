@@ -10,7 +10,8 @@ from typing import Protocol
 
 from evalkit.core.failure import Failure
 from evalkit.core.ports import Observer
-from evalkit.core.summary import Facts, Summary, Tally
+from evalkit.core.summary import Facts, Summary
+from evalkit.core.tally import Tally
 from evalkit.core.types import Completion, Grading, Instance, Prompt, Solution, Status
 from evalkit.run.climbed import NOT_BEGUN, REASONS, Account, Climb, climbed
 from evalkit.run.gates import Gates, GateSettings, PutOff

@@ -14,7 +14,7 @@ from evalkit.core.edits import Tree
 from evalkit.core.errors import ConfigError, EvalkitError
 from evalkit.core.judge import rejected
 from evalkit.core.ports import Verifier
-from evalkit.core.summary import row
+from evalkit.core.tally import row
 from evalkit.core.types import Attempt, Candidate, Dataset, Instance, Solution, Status, Verdict
 from evalkit.places import bringing
 from evalkit.run.solve import solve

@@ -8,7 +8,8 @@ from evalkit.adapters.run_folder import RunFolder
 from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.ports import RunRecord
-from evalkit.core.summary import DatasetFacts, Facts, Summary, Tally
+from evalkit.core.summary import DatasetFacts, Facts, Summary
+from evalkit.core.tally import Tally
 from evalkit.core.types import (
     Attempt,
     Candidate,

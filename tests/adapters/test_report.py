@@ -18,7 +18,8 @@ from evalkit.adapters.run_folder import RunFolder
 from evalkit.adapters.run_results import climb_folder
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.line_delta import applied
-from evalkit.core.summary import DatasetFacts, Facts, Tally
+from evalkit.core.summary import DatasetFacts, Facts
+from evalkit.core.tally import Tally
 from evalkit.core.types import (
     Attempt,
     Candidate,

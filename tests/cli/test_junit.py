@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 
 from evalkit.cli.junit import write_junit
 from evalkit.core.ladder import Ladder, Rung
-from evalkit.core.summary import DatasetFacts, Facts, Tally
+from evalkit.core.summary import DatasetFacts, Facts
+from evalkit.core.tally import Tally
 from evalkit.core.types import Solution, Status
 
 FACTS = Facts("key", "name", DatasetFacts("mine", "0" * 64, 1), "ladder", simulated=False, tags={})

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from evalkit.core.ladder import Ladder, Rung
 from evalkit.core.pairing import Side
-from evalkit.core.summary import DatasetFacts, Facts, InstanceRow, Summary, Tally
+from evalkit.core.summary import DatasetFacts, Facts, InstanceRow, Summary
+from evalkit.core.tally import Tally
 from evalkit.core.traits import Traits
 from evalkit.core.types import Status
 

@@ -14,7 +14,8 @@ from evalkit.cli.execute import as_yaml, commit, sandbox_tags
 from evalkit.cli.hydra_app import Composed, leaves
 from evalkit.core.ports import RunRecord
 from evalkit.core.ramp_summary import ramp_summary
-from evalkit.core.summary import DatasetFacts, Facts, Summary, Tally
+from evalkit.core.summary import DatasetFacts, Facts, Summary
+from evalkit.core.tally import Tally
 from evalkit.run.ramp import Passed
 from evalkit.wiring import Wired
 

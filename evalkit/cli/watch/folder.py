@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from evalkit.core.summary import Total
+from evalkit.core.tally import Total
 
 NEWEST = 200  # failures that are kept to choose the last ones from
 
