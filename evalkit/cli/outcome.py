@@ -69,6 +69,8 @@ def _first_line(summary: Summary) -> str:
     counts = summary.counts
     judged = counts["solved"] + counts["unsolved"]
     text = f"solved {counts['solved']} of {judged}: {rate(summary.solved_rate)}, 95 % Wilson interval"
+    if not judged:
+        text = "no climb was judged"
     if len(instances := {row.instance_id for row in summary.instances}) < len(summary.instances):
         text += f" over {counted(len(instances), 'instance')}"  # repeats are none of their own
     others = [f"{counts[name]} {name}" for name in ("unfinished", "quarantined") if counts.get(name)]
