@@ -12,11 +12,12 @@ from evalkit.core.digest import canonical, rubric_digest
 from evalkit.core.errors import ConfigError
 from evalkit.core.ladder import Rung
 from evalkit.core.ports import Environments, Generator
-from evalkit.core.rubric import Rubric
+from evalkit.core.rubric import Rubric, leaves
 from evalkit.core.rules.grader import Judge
+from evalkit.core.rules.python_function import PythonFunction
 from evalkit.core.skills import Skillset
 from evalkit.core.types import Dataset, Instance
-from evalkit.places import Places
+from evalkit.places import Places, plug_in_versions
 from evalkit.run.checking import effects
 from evalkit.settings import fingerprinted
 
@@ -125,6 +126,20 @@ class Identity:
         return str(digest(name)) if digest else ""
 
     @cached_property
+    def plug_ins(self) -> dict[str, str]:
+        """Versions of the plug-ins whose code has a part in prompts, answers and verdicts: others, other results."""
+        parts = self.parts
+        named = [str(parts.config[group].get("_target_", "")) for group in ("strategy", "verifier", "sandbox")]
+        rules = [rule.check for rubric in parts.rubrics_of(parts.dataset.instances) for rule in rubric.rules]
+        checks = [one for check in rules for one in (check, *leaves(check))]
+        judges = [check.model for check in checks if isinstance(check, Judge)]
+        asked = [rung.model for rung in parts.rungs.values()] + judges
+        providers = [parts.generators.get(model.partition("/")[0]) for model in asked]
+        named += [type(one).__module__ for one in (*checks, *filter(None, providers))]
+        named += [check.call for check in checks if isinstance(check, PythonFunction)]
+        return plug_in_versions({name.replace(":", ".").split(".")[0] for name in named} - {"evalkit"})
+
+    @cached_property
     def _computed(self) -> dict[str, Any]:
         parts = self.parts
         config = fingerprinted(parts.config)
@@ -136,6 +151,7 @@ class Identity:
         computed["rubric"] = parts.shared_rubric and rubric_digest(parts.shared_rubric)
         computed["sandbox"] = self._sandbox_of_verdicts
         where_any = {"graders": self.grades, "images": self.images, "environments": self.environments}
+        where_any["plugins"] = self.plug_ins
         if parts.skills.skills:
             computed["skill_texts"] = parts.skills.digest(parts.dataset.instances)
         return computed | {name: found for name, found in where_any.items() if found}

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -73,6 +73,17 @@ def plug_ins() -> dict[str, str]:
 
     points = [point for group in PLUG_IN_GROUPS for point in entry_points(group=group)]
     return {point.dist.name: point.dist.version for point in points if point.dist}
+
+
+def plug_in_versions(packages: Collection[str]) -> dict[str, str]:
+    """The versions of those packages, by package, that came with a plug-in."""
+    if not packages:
+        return {}
+    from importlib.metadata import entry_points  # noqa: PLC0415  as above
+
+    points = [point for group in PLUG_IN_GROUPS for point in entry_points(group=group)]
+    brought = {point.value.split(":")[0].split(".")[0]: point.dist for point in points}
+    return {name: dist.version for name, dist in sorted(brought.items()) if name in packages and dist}
 
 
 def bundle() -> Path | None:

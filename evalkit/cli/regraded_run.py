@@ -22,6 +22,7 @@ from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.core.tally import Tally
 from evalkit.core.traits import traits
 from evalkit.core.types import Completion, Solution, Status, Verdict
+from evalkit.identity import SCHEDULING
 from evalkit.places import mlruns
 from evalkit.wiring import Wired
 
@@ -103,11 +104,12 @@ def _key(source: SourceRun, wired: Wired) -> str:
     judging = [
         source.record.key,
         wired.config["verifier"],
-        {key: value for key, value in wired.config["sandbox"].items() if key != "concurrency"},
+        {key: value for key, value in wired.config["sandbox"].items() if key not in SCHEDULING},
         wired.dataset.digest,
         wired.identity.images,
         rubric_digest(shared) if shared else None,
         __version__.split(".", 1)[0],
+        *([wired.identity.plug_ins] if wired.identity.plug_ins else []),
     ]
     return hashlib.sha256(json.dumps(judging, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
 

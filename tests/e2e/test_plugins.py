@@ -78,6 +78,14 @@ def test_a_run_with_a_plug_ins_model_strategy_verifier_and_sandbox(project):
     assert (project.path / "commands.txt").read_text().startswith("python 0 ")
     (folder,) = project.runs
     assert json.loads((folder / "lock.json").read_text())["plugins"] == {"evalkit-house": "0.1.0"}
+    (facts,) = (project.path / "site").glob("*.dist-info/METADATA")
+    was = facts.read_text()
+    facts.write_text(was.replace("Version: 0.1.0", "Version: 0.2.0"))  # its verdicts may be others now
+    try:
+        assert project.plugged("run", *DATA, *chosen)[0] == 0
+    finally:
+        facts.write_text(was)
+    assert len(project.runs) == 2
 
 
 @pytest.mark.slow
