@@ -51,6 +51,7 @@ from evalkit.run.spending import Shared
 from evalkit.run.spent import Recorded
 from evalkit.wiring import Wired
 
+NAMED = 1000  # instances in rubric.yaml that share their rules: YAML of 100,000 names took 4 s and 100 MB
 SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")
 PINNED = (
     "hydra-core",
@@ -130,8 +131,7 @@ class Session:
 
     async def _run(self, *, gated: bool) -> Summary:
         wired = self._wired
-        earlier = self._folder.summary()
-        self._spending = spending(wired, self._since, earlier.wall_seconds if earlier else 0.0, self._shared)
+        self._spending = spending(wired, self._since, self._folder.earlier_seconds(), self._shared)
         self._gates = Gates(wired.settings.ladder, gates(wired), _say, lambda: self._spending.left_s)
         if wired.graders:
             wired.within(lambda graders: GuardedGraders(graders, self._gates.ask_grader))
@@ -190,7 +190,7 @@ class Session:
 
     async def _climb(self, journal: Recorded, quarantined: Mapping[str, str], unfit: tuple[str, ...]) -> Summary:
         wired, crew, settings = self._wired, self._crew, self._wired.settings
-        earlier = self._folder.summary()
+        wall = self._folder.earlier_seconds()
         record = self._record()
         known = traits(wired.instances)
         self._folder.begin(record, as_yaml(dict(wired.config)), self._lock(), rubrics_yaml(wired), known)
@@ -223,7 +223,6 @@ class Session:
                 cut_short = f"ended by an error: {error}"
                 raise
             finally:
-                wall = earlier.wall_seconds if earlier else 0.0
                 facts = self._facts(record)
                 summary = evaluation.summary(facts, since=self._since, earlier_seconds=wall, cut_short=cut_short)
                 summary = wired.scrub.summary(replace(summary, triage=triaging.found))
@@ -315,6 +314,7 @@ def judged_by(wired: Wired) -> str:
     judging += [
         *wired.identity.grades,
         *([wired.identity.images] if wired.identity.images else []),
+        *([wired.identity.plug_ins] if wired.identity.plug_ins else []),
         *([fallback] if fallback else []),
     ]
     return json.dumps([judging, __version__])
@@ -371,12 +371,22 @@ def as_yaml(content: object) -> str:
 def rubrics_yaml(wired: Wired) -> str:
     """The rules that this run's instances were judged by, as YAML; instances with the same rules stand together."""
     same: dict[str, tuple[list[dict[str, Any]], list[str]]] = {}
+    known: dict[int, str] = {}  # by identity: thousands of instances share a few rubrics
     judging = [(instance.id, instance.rubric) for instance in wired.instances]
     for name, rubric in [*judging, ("every instance", wired.shared_rubric)]:
-        if rubric is not None:
+        if rubric is None:
+            continue
+        if id(rubric) not in known:
             rules = [{key: getattr(rule, key) for key in SHOWN_OF_A_RULE} for rule in rubric.rules]
-            same.setdefault(json.dumps(rules), (rules, []))[1].append(name)
-    return as_yaml([{"instances": names, "rules": rules} for rules, names in same.values()]) if same else ""
+            known[id(rubric)] = json.dumps(rules)
+            same.setdefault(known[id(rubric)], (rules, []))
+        same[known[id(rubric)]][1].append(name)
+    return as_yaml([{"instances": _some(names), "rules": rules} for rules, names in same.values()]) if same else ""
+
+
+def _some(names: list[str]) -> list[str]:
+    more = len(names) - NAMED
+    return names if more <= 0 else [*names[:NAMED], f"and {more} more"]
 
 
 def _text(value: object) -> str:
