@@ -4,7 +4,7 @@ A kind is a frozen dataclass whose fields are its keys, with `SCHEMA` (the JSON 
 `violations(candidate)`, or, where it needs the world, `async found(candidate, world)` (core/ports.Effect); such a
 kind may have `stage` (1: the sandbox, 2: a grader; later stages cost more), `source` (`test`: hidden from models)
 and `missing(instance)`. Its constructor raises KeyFaults, or any ValueError, on keys that cannot be used.
-Plug-ins add theirs as entry points of the group `evalkit.rules`, which adapters/rubric_files.py resolves.
+Plug-ins add theirs as entry points of the group `evalkit.rules`, which adapters/rubric_files/ resolves.
 """
 
 from typing import Any
