@@ -68,7 +68,7 @@ class Roster(Generic[W, C]):
 
     def give(self, worker: W, climb: C) -> None:
         """The worker has it from now on. Raises ValueError where another has it."""
-        if holder := next((other for other, hand in self._hands.items() if climb in hand), None):
+        for holder in (other for other, hand in self._hands.items() if climb in hand):
             raise ValueError(f"{climb!r} is in the hands of {holder!r} already")
         self._hands.setdefault(worker, {})[climb] = None
 

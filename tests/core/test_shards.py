@@ -1,5 +1,6 @@
 """Splitting a run over workers: parts add up, no climb is in two hands, and none is lost by a death."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,14 @@ def test_a_climb_whose_workers_die_again_and_again_is_not_handed_out_for_ever():
         death = roster.died(times)
         assert (death.lost == ("deadly",)) is (times == MOST_DEATHS)
         assert not death.hopeless, "each of them had ended a climb before"
+
+
+@pytest.mark.parametrize("holder", [0, 1])
+def test_a_climb_is_in_the_hands_of_one_worker_only(holder):
+    roster = Roster()
+    roster.give(holder, "climb")
+    with pytest.raises(ValueError, match=f"in the hands of {holder} already"):
+        roster.give(1 - holder, "climb")
 
 
 def test_workers_that_die_before_they_end_anything_are_hopeless():
