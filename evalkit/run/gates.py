@@ -95,7 +95,7 @@ class Gates:
             if heard := not completion.cached:  # a kept answer tells nothing of the provider
                 self._answered(who)
         except ModelError as error:
-            heard = True
+            heard = error.failure is not Failure.INFRASTRUCTURE  # our own: a worker that died with the call
             raised = self._failed(who, error, probe=probe)
             if raised is error:
                 raise
@@ -133,7 +133,8 @@ class Gates:
             self._breakers[self._providers[who]].worked()
             return self._used_up(who, error)
         if error.failure not in DOWN:
-            self._breakers[self._providers[who]].worked()
+            if error.failure is not Failure.INFRASTRUCTURE:
+                self._breakers[self._providers[who]].worked()
             return error
         return self._down(who, error, probe=probe)
 
