@@ -46,6 +46,7 @@ class LocalWorkers:
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=2,
+                process_group=0,  # a terminal's Ctrl-C is for the run, which tells its workers
             )
         await asyncio.get_running_loop().create_connection(lambda: link, sock=ours)
         return LocalProcess(process)

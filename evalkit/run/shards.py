@@ -116,6 +116,8 @@ class Crew:
         mate.link.close()
         await self._settled(mate)
         if mate.process is not None:
+            if not mate.is_begun:  # it has nothing to close, and may be deep in loading libraries
+                mate.process.kill()
             await self._gone(mate.process)
 
     async def _gone(self, process: Started) -> str:
@@ -170,6 +172,7 @@ class Crew:
                 f"worker {mate.number + 1} ({mate.where}) makes run {mate.key} of this config, which is {here} "
                 "here: its files (dataset, rubrics, scripts) or its evalkit are others. Give all machines the same."
             )
+        mate.is_begun = True
         mate.link.send(say.Begin(dict(self._ground.sandbox), self._ground.unfit))
         if self._closed is not None:
             mate.link.send(self._closed)

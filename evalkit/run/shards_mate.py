@@ -83,7 +83,7 @@ class Mate:
         self.where = ""
         self.error: Exception | None = None
         self.providers: dict[str, tuple[int, int, int, int]] = {}
-        self.is_over = False
+        self.is_begun = self.is_over = False
         self._changed = asyncio.Event()
 
     def _hear(self, message: object) -> None:

@@ -18,7 +18,7 @@ class Here:
 
     def __init__(self, climb, instances, concurrency):
         self.climb, self.instances, self.concurrency = climb, {one.id: one for one in instances}, concurrency
-        self.started = []
+        self.started, self.graders = [], None
 
     async def start(self, number, link):
         ours, theirs = socket.socketpair()
@@ -53,6 +53,7 @@ class Process:
 
     async def _work(self):
         climb = self.here.climb
+        judge = getattr(climb.verifier, "asking", lambda _: climb.verifier)(self.worker.graders(self.here.graders))
         try:
             await self.worker.run(
                 Climb(
@@ -60,7 +61,7 @@ class Process:
                     climb.max_attempts,
                     climb.models,
                     climb.strategy,
-                    climb.verifier,
+                    judge,
                     ShardJournal(say.Job(0, "", 0), self.worker),
                 ),
                 Shared(None, self.here.concurrency, None),

@@ -14,8 +14,12 @@ from evalkit.core.failure import Failure
 from evalkit.core.ladder import Ladder, Price, Rung
 from evalkit.core.shards import IN_A_ROW, MOST_DEATHS
 from evalkit.core.summary import DatasetFacts, Facts
-from evalkit.core.types import Completion
-from evalkit.run.evaluate import Climb, Evaluation, Plan
+from evalkit.core.types import Completion, Message, Verdict
+from evalkit.run.climbed import Climb
+from evalkit.run.evaluate import Evaluation, Plan
+from evalkit.run.guarded import GuardedGraders
+from evalkit.run.shards import Ground
+from evalkit.run.shards_calls import elsewhere
 from evalkit.run.spending import Spending
 from tests.run.builders import FunctionModel, PlainStrategy, WordVerifier, instances, rungs
 from tests.run.crew import sharded
@@ -243,3 +247,51 @@ async def test_workers_that_die_before_they_end_anything_end_the_run(open_journa
             here.started[-1].kill()
         with pytest.raises(InfrastructureError, match=r"workers die before they end a climb.*killed by the test"):
             await running
+
+
+async def test_a_grader_is_asked_in_the_worker_and_within_the_runs_budget(open_journal):
+    grader = Grader()
+    with open_journal() as journal:
+        spending = spending_of(Caps(calls=7))
+        await spending.begin(journal)
+        climb = climb_of(FunctionModel(lambda _: "right"), journal, Asking())
+        evaluation, crew, here = sharded(climb, instances(20), 2, spending=spending, concurrency=1)
+        here.graders = grader
+        graders = GuardedGraders(GuardedGraders(grader, elsewhere), spending.ask_grader)
+        crew.stand(Ground(journal, graders, {}, ()))
+        summary = await run(evaluation, crew)
+    assert summary.status == "paused"
+    assert grader.rung_asked + summary.by_rung[0].attempts <= 7
+    assert summary.counts["solved"] == grader.rung_asked >= 3
+
+
+class Grader:
+    """A grader's model, and graders by name that are all this one."""
+
+    rung, simulated, rung_asked = Rung("m/grader", max_tokens=5), True, 0
+
+    def model(self, name, params):
+        assert (name, params) == ("m/grader", {"max_tokens": 5})
+        return self
+
+    async def complete(self, prompt):
+        assert prompt.messages[0].content == "is it right?"
+        self.rung_asked += 1
+        return Completion("yes", cost_usd=1.0, tokens_prompt=1, tokens_completion=1)
+
+    async def check(self):
+        return None
+
+
+class Asking(WordVerifier):
+    """Accepts what a grader says yes to."""
+
+    def asking(self, graders):
+        made = Asking()
+        made.graders = graders
+        return made
+
+    async def verify(self, instance, found):
+        asked = (Message("user", "is it right?"),)
+        answer = await self.graders("m/grader", asked, {"max_tokens": 5}, instance_id=instance.id, number=1)
+        return Verdict(accepted=answer.text == "yes")
