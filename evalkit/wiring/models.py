@@ -10,7 +10,7 @@ from evalkit.core.errors import ConfigError
 from evalkit.core.ladder import Rung
 from evalkit.core.ports import Generator, Model
 from evalkit.core.types import Completion, Message
-from evalkit.places import folders, home, mlruns
+from evalkit.places import cache, folders, home, mlruns
 from evalkit.run.road import Road, road_of
 from evalkit.run.throttle import Throttle, Throttles
 from evalkit.wiring.chosen import Chosen
@@ -45,7 +45,7 @@ class Models(Chosen):
     @cached_property
     def models(self) -> dict[str, Model]:
         """A model a rung."""
-        from evalkit.adapters.litellm_model import LitellmModel  # noqa: PLC0415
+        from evalkit.adapters.litellm_model import Forms, LitellmModel  # noqa: PLC0415
 
         retry = self.settings.retry
         return {
@@ -60,6 +60,7 @@ class Models(Chosen):
                     throttles=self.throttles,
                     marks=self.settings.limits.mark_prompts,
                     straight=self.settings.limits.straight,
+                    forms=Forms(cache() / "forms"),
                 ),
             )
             for name, rung in self.settings.ladder.rungs.items()

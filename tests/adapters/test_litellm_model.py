@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import subprocess
 import sys
 import threading
 import traceback
@@ -722,3 +723,39 @@ async def test_marks_stand_where_a_prompt_stops_being_the_same(server: Any) -> N
     server.bodies.clear()
     await model(server, "claude-ok", provider="anthropic").complete(PROMPT)
     assert "cache_control" not in json.dumps(server.bodies)
+
+
+ASKING = """
+import asyncio, sys
+from pathlib import Path
+from evalkit.adapters.litellm_model import Forms, LitellmModel, RetrySettings, close
+from evalkit.core.ladder import Rung
+from evalkit.core.types import Message, Prompt
+base, script, folder = sys.argv[1:]
+rung = Rung("openai/" + script, api_base=base, timeout_s=60.0)
+model = LitellmModel("small", rung, generators={}, seed=7, retry=RetrySettings(), forms=Forms(Path(folder)))
+
+async def ask():
+    await model.check()
+    loaded = "litellm" in sys.modules
+    found = await model.complete(Prompt((Message("user", "hello"),)))
+    await close()
+    print(loaded, "litellm" in sys.modules, found.text or found.failure)
+
+asyncio.run(ask())
+"""
+
+
+@pytest.mark.slow
+def test_litellm_is_not_loaded_for_what_an_earlier_run_has_learnt(server: Any, tmp_path: Path) -> None:
+    def said(script: str) -> str:
+        command = [sys.executable, "-c", ASKING, f"{server.url}/v1", script, str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert said("ok") == "True True hello"
+    assert said("ok") == "False False hello"
+    assert server.headers[-1]["authorization"] == f"Bearer {KEY}"
+    assert server.bodies[0] == server.bodies[1]
+    assert said("context") == "True True context_window"
+    assert said("context") == "False True context_window"  # what an odd answer means, litellm says
+    assert not [file for file in tmp_path.iterdir() if KEY in file.read_text()]

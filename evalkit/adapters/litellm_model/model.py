@@ -1,6 +1,7 @@
 """One rung's model over litellm: asks, tries again what failed in passing, and says what came of it."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from evalkit.adapters.litellm_model.checks import OLLAMA, check_remote, missing_
 from evalkit.adapters.litellm_model.client import ANSWER, NO_KEY, load, warm
 from evalkit.adapters.litellm_model.errors import clean, holds_secret, spent, translate
 from evalkit.adapters.litellm_model.first import FirstAlone
+from evalkit.adapters.litellm_model.forms import Forms
 from evalkit.adapters.litellm_model.marks import written
 from evalkit.adapters.litellm_model.params import refuse
 from evalkit.adapters.litellm_model.retry import RetrySettings, with_retries
@@ -47,7 +49,7 @@ class LitellmModel:
     that says it is `free` costs 0.0 without a price, because nothing is paid. `throttles` say how many requests
     a provider gets at once (None: all that come); models in this process look to that themselves. `marks` says
     whether Claude's prompts get marks for its provider's cache, `straight` whether a server of one's own may be
-    asked without litellm's machinery.
+    asked without litellm's machinery, `forms` where it is kept how (None: nowhere).
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class LitellmModel:
         throttles: Throttles | None = None,
         marks: bool = False,
         straight: bool = True,
+        forms: Forms | None = None,
     ) -> None:
         refuse(rung_name, rung)
         self.rung = rung
@@ -81,6 +84,7 @@ class LitellmModel:
         self._server: dict[str, str] = {}
         self._marks = marks
         self._may_go_straight = straight
+        self._forms = forms
         self._straight: Straight | None = None
 
     @property
@@ -99,6 +103,8 @@ class LitellmModel:
         await asyncio.shield(self._ready)
 
     async def _prepare(self) -> None:
+        if self._generator is None and self._is_known():
+            return
         litellm: Any = load()
         if self._generator is not None:
             register(self._prefixes)
@@ -114,6 +120,19 @@ class LitellmModel:
         if self._straight is None:
             await warm(self._provider)
 
+    def _is_known(self) -> bool:
+        """Whether an earlier run has learnt how to ask, so that litellm need not be loaded."""
+        provider = self.rung.model.partition("/")[0]
+        if self._forms is None or not self._may_go_straight or provider not in OPENAI_LIKE:
+            return False
+        self._straight = self._forms.kept(self.rung)
+        if self._straight is None:
+            return False
+        self._provider = provider
+        if self._throttles is not None:
+            self._throttle = self._throttles.of(place_of(provider, self.rung.api_base))
+        return True
+
     async def _learn(self, litellm: Any) -> Straight | None:
         """How to ask a server of one's own without litellm's machinery; None where that is needed.
 
@@ -125,11 +144,14 @@ class LitellmModel:
         if not self.rung.api_base or not able or priced or heard:
             return None
         try:
-            return await learned(self.rung.api_base, self._elsewhere, ANSWER)
+            form = await learned(self.rung.api_base, self._elsewhere, ANSWER)
         except Exception as error:
             if translate(error, self.who) is None:
                 raise
             return None  # a real request will say what is wrong
+        if form is not None and self._forms is not None:
+            self._forms.keep(self.rung, form)
+        return form
 
     async def check(self) -> None:
         """Find out, without spending, that asking can work. Raises ConfigError or ModelUnavailableError."""
@@ -183,9 +205,9 @@ class LitellmModel:
         params = {} if self._straight is not None else self._params(prompt)
         asking = Asking(self._generator, prompt, params) if self._generator is not None else None
         try:
+            if self._straight is not None:
+                return await self._ask_straight(self._straight, prompt)
             async with asyncio.timeout(None if asking else self.rung.timeout_s):
-                if self._straight is not None:
-                    return await self._ask_straight(self._straight, prompt)
                 response = await self._send(prompt, params, asking)
         except ModelError as error:  # the straight road's, in our own words
             self._note(error, error, sent)
@@ -211,7 +233,8 @@ class LitellmModel:
     async def _ask_straight(self, road: Straight, prompt: Prompt) -> Completion:
         """One request past litellm, which is asked what an answer means that is not plain."""
         seed = self._seed(prompt)
-        came = await road.ask(prompt.messages, seed, self.who)
+        async with asyncio.timeout(self.rung.timeout_s):
+            came = await road.ask(prompt.messages, seed, self.who)
         if came.answer is None:
             base = self.rung.api_base or ""
             return self._read(await by_litellm(came, base, self._elsewhere, prompt.messages, seed))
@@ -221,6 +244,9 @@ class LitellmModel:
 
     async def _elsewhere(self, api_base: str, messages: Sequence[Message], seed: int | None) -> Any:
         """The same request by litellm to another address; a seed among the rung's `params` stays."""
+        if "litellm" not in sys.modules:  # how to ask was known; what this answer means is not
+            await asyncio.to_thread(load)
+        self._server = self._server or self._place()
         params = {**self._params(Prompt(())), "seed": seed, **_with_organization(self.rung.params)}
         return await self._by_litellm(written(Prompt(tuple(messages))), params, {**self._server, "api_base": api_base})
 

@@ -122,8 +122,7 @@ async def learned(api_base: str, ask: Ask, answer: bytes) -> Straight | None:
 
     `ask` asks by litellm; `answer` is what the loopback tells it. Raises what `ask` raises.
     """
-    url = urlsplit(api_base)
-    if url.scheme != "http" or not url.hostname or "@" in url.netloc or _by_proxy(url.hostname):
+    if not is_straight(api_base):
         return None
     messages, seed = [Message("system", "Be brief."), Message("user", "Say ok.")], 1
     async with answering(HTTP_OK, JSON, answer) as loopback:
@@ -135,7 +134,13 @@ async def learned(api_base: str, ask: Ask, answer: bytes) -> Straight | None:
     if fields is None:
         return None
     headers = {name: value for name, value in request.headers.items() if name not in PER_REQUEST}
-    return Straight(f"http://{url.netloc}{request.path}", headers, fields)
+    return Straight(f"http://{urlsplit(api_base).netloc}{request.path}", headers, fields)
+
+
+def is_straight(api_base: str) -> bool:
+    """Whether a server can be asked without what is litellm's business: certificates and proxies."""
+    url = urlsplit(api_base)
+    return url.scheme == "http" and bool(url.hostname) and "@" not in url.netloc and not _by_proxy(url.hostname or "")
 
 
 async def by_litellm(came: Came, api_base: str, ask: Ask, messages: Sequence[Message], seed: int | None) -> Any:
