@@ -43,6 +43,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("sizes", nargs="*", type=int, default=[1000, 10_000, 100_000], help="numbers of instances")
     parser.add_argument("--tracker", default="local", help="local (sqlite), none, or whatever tracker= takes")
     parser.add_argument("--resume", type=int, default=100_000, help="records in the journal that is gone on with")
+    parser.add_argument("--override", action="append", default=[], help="of the run's config, such as preflight=false")
+    parser.add_argument("--no-report", action="store_true", help="without report.html")
     parser.add_argument("--litellm", action="store_true", help="let scripted answers pass through litellm, as they do")
     parser.add_argument("--folder", help="where it all lies meanwhile; default: the system's temporary folder")
     return parser.parse_args()
@@ -50,16 +52,17 @@ def arguments() -> argparse.Namespace:
 
 def told(home: Path, count: int, options: argparse.Namespace) -> None:
     """Measure one size and print it."""
-    command = evalkit(home, count, options.tracker, litellm=options.litellm)
+    command = [*evalkit(home, count, options.tracker, litellm=options.litellm), *options.override]
     run = watched(command)
     print(f"## {count:,} instances")
-    print(f"run: {run}")
+    print(f"run: {run}", flush=True)
     (folder,) = (home / "mlruns" / "runs").iterdir()
     for what, size in sizes(home, folder).items():
         print(f"  {what}: {size}")
     print(f"the same again (complete already): {watched(command)}")
-    print(f"evalkit report: {watched([*EVALKIT, 'report', folder.name])}")
-    print(f"  report.html: {(folder / 'report.html').stat().st_size / 1e6:.1f} MB")
+    if not options.no_report:
+        print(f"evalkit report: {watched([*EVALKIT, 'report', folder.name])}")
+        print(f"  report.html: {(folder / 'report.html').stat().st_size / 1e6:.1f} MB")
     if options.resume:
         resume(command, folder, options.resume)
     sys.stdout.flush()

@@ -78,6 +78,8 @@ class ScriptedGenerator:
                 f"scripted/{name} has no answer for instance {asked.instance_id!r}; add it or a default"
             )
         turn = turns[min(asked.number, len(turns)) - 1]
+        if len(turn) == 1:
+            return turn[0]
         request = (name, asked.instance_id, asked.epoch, asked.number)
         self._requests[request] += 1
         return _nth(turn, self._requests[request])

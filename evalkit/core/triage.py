@@ -121,8 +121,8 @@ class Triaging:
     """Sees a run's climbs end, and sorts what went wrong; an Observer (core/ports)."""
 
     def __init__(self, instances: Iterable[Instance]) -> None:
-        self._instances = {instance.id: instance for instance in instances}
-        self._order = {name: place for place, name in enumerate(self._instances)}
+        self._instances = tuple(instances)
+        self._order = {one.id: place for place, one in enumerate(self._instances)}
         self._gold: dict[str, frozenset[str]] = {}
         self._attempts: Counter[str] = Counter()
         self._ended: dict[str, list[str]] = {}
@@ -131,7 +131,8 @@ class Triaging:
 
     def climbed(self, solution: Solution) -> None:
         """Count a climb's attempts and its end."""
-        instance = self._instances.get(solution.instance_id)
+        place = self._order.get(solution.instance_id)
+        instance = None if place is None else self._instances[place]
         last, before = "", None
         for attempt in solution.asked:
             last = self._count(solution, attempt, instance)
@@ -195,6 +196,8 @@ class Triaging:
         return TriageRow(name, known.lever, known.advice, len(ended), self._attempts[name], example, instances)
 
     def _gold_of(self, instance: Instance) -> frozenset[str]:
+        if not (instance.gold or instance.good):
+            return frozenset()
         if instance.id not in self._gold:
             self._gold[instance.id] = gold_files(instance)
         return self._gold[instance.id]
