@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -106,14 +107,41 @@ async def test_a_killed_evalkit_takes_its_sandboxes_along(cell):
     await until(lambda: not living(token))
 
 
+FORKS = """
+import asyncio, os, signal, sys
+from evalkit.adapters.bubblewrap_sandbox import BubblewrapSandbox
+from evalkit.adapters.bubblewrap_sandbox.inside import hidden
+from evalkit.core.ports import Job, Limits
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for token in sys.stdin:
+    if os.fork() == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        job = Job(("python", "-c", "import time; time.sleep(60)", token.strip()), limits=Limits(seconds=60))
+        print(os.getpid(), flush=True)
+        asyncio.run(BubblewrapSandbox().run(job))
+"""
+
+
+@pytest.fixture(scope="module")
+def beginning():
+    """As `climbing`, but forks of one process, which has loaded everything once."""
+    with subprocess.Popen([sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+
+        def begin(token):
+            parent.stdin.write(f"{token}\n".encode())
+            parent.stdin.flush()
+            return int(parent.stdout.readline())
+
+        yield begin
+
+
 @pytest.mark.parametrize("milliseconds", range(0, 60, 5))
-async def test_an_evalkit_killed_while_it_sets_a_sandbox_up_leaves_nothing(cell, milliseconds):
+async def test_an_evalkit_killed_while_it_sets_a_sandbox_up_leaves_nothing(cell, beginning, milliseconds):
     token = f"job{token_hex(8)}"
-    child = climbing(token)
+    pid = beginning(token)
     await asyncio.sleep(milliseconds / 1000)
-    child.kill()
-    child.wait()
-    await until(lambda: not living(token))
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not Path(f"/proc/{pid}").exists() and not living(token))
 
 
 async def test_a_machine_without_user_namespaces_is_told_what_to_do(monkeypatch, tmp_path):
