@@ -2,7 +2,7 @@
 
 The run keeps all that is one: journal, budgets, gates, rungs given up, tally, observers. A worker has models, sandbox
 and its part of the limits. It asks before each call and has each result put on record before its effect counts
-(docs/decisions/0010-workers.md).
+(docs/decisions/0012-workers.md).
 """
 
 import asyncio
