@@ -60,8 +60,8 @@ class FlakyTests:
             text = self.path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):  # the run's folder says what is wrong with its home
             return {}
-        except OSError as error:
-            raise DatasetError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetError(f"{self.path}: cannot be read: {error}") from error
         try:
             return {(one["id"], one["instance"]): dict(one["tests"]) for one in json.loads(text)}
         except (ValueError, TypeError, KeyError) as error:

@@ -54,7 +54,7 @@ class RampFolder:
             return [str(one) for one in json.loads((self.path / "lock.json").read_text(encoding="utf-8"))["families"]]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageError(f"{self.path / 'lock.json'}: {error}. The ramp's own command makes it again.") from error
 
     def chart(self, series: Mapping[str, Sequence[tuple[int, float]]]) -> None:

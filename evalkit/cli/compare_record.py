@@ -46,7 +46,7 @@ class Record:
         """Whether the folder holds this comparison already."""
         try:
             return (self.path / "comparison.json").read_text(encoding="utf-8") == _text(content)
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             return False
 
     def write(self, content: Mapping[str, Any], report: str, tables: Sequence[Table]) -> None:

@@ -65,7 +65,7 @@ def shelf() -> Shelf:
 def _config(path: Path) -> str:
     try:
         return (path / "config.yaml").read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ""
 
 

@@ -120,7 +120,7 @@ def tracker_of(folder: Path) -> dict[str, Any]:
 
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     found = config.get("tracker") if isinstance(config, dict) else None
     return found if isinstance(found, dict) else {}

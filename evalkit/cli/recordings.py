@@ -22,6 +22,7 @@ from evalkit.core.types import JUDGED
 
 USUAL = {"dataset": "starter", "strategy": "direct", "context": "files", "feedback": "last", "verifier": "both"}
 USUAL |= {"sample.size": "null", "seed": "0", "epochs": "1"}
+NEEDED = ("ladder", "strategy", "feedback")  # groups that every run's config has
 NEED_A_PATH = ("jsonl", "humaneval", "swebench", "repo")
 # A template that shows one of these tells of earlier attempts whatever the feedback.
 TELLS = re.compile(r"\{[{%][^}]*\b(previous|attempt)\b")
@@ -44,9 +45,9 @@ class Recorded:
         path = self.folder / "config.yaml"
         try:
             config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: cannot be read: {error}") from error
-        if not isinstance(config, dict) or "ladder" not in config:
+        if not isinstance(config, dict) or not all(isinstance(config.get(one), dict) for one in NEEDED):
             raise ConfigError(f"{path}: is no run's config. The command that made the run makes it again.")
         return {str(key): _words(value) for key, value in config.items()}
 
@@ -82,7 +83,7 @@ class Recorded:
         """The choices of its groups and sample that are not the default ones, as they were made."""
         try:
             params = json.loads((self.folder / "record.json").read_bytes())["params"]
-        except (OSError, ValueError, KeyError):  # a hint is lost, no more
+        except (OSError, ValueError, KeyError, TypeError):  # a hint is lost, no more
             return {}
         found = {name: str(params[name]) for name, usual in USUAL.items() if params.get(name, usual) != usual}
         if found.get("dataset") in NEED_A_PATH:
@@ -94,12 +95,18 @@ class Recorded:
         return Recording(
             name=self.name,
             ladder=self.ladder,
-            max_attempts=int(self.config.get("max_attempts", 10)),
+            max_attempts=self._number("max_attempts", 10),
             told=self.told,
-            seed=int(self.config.get("seed", 0)),
+            seed=self._number("seed", 0),
             attempts=self.attempts,
             judged=frozenset((row.instance_id, row.epoch) for row in self.summary.instances if row.status in JUDGED),
         )
+
+    def _number(self, name: str, usual: int) -> int:
+        found = self.config.get(name, usual)
+        if not isinstance(found, int):
+            raise ConfigError(f"{self.folder / 'config.yaml'}: {name} is {found!r}; it must be a whole number")
+        return found
 
     def counted(self, row: AttemptRow, count: Callable[[str], int]) -> tuple[int, int]:
         """Tokens of an attempt's prompt and answer, counted from its files. Raises ConfigError without them."""

@@ -51,7 +51,7 @@ def _tags(folder: Path) -> dict[str, str]:
     """The tags of an earlier session; none where there was none."""
     try:
         return dict(json.loads((folder / "record.json").read_text(encoding="utf-8"))["tags"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 

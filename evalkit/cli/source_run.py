@@ -42,7 +42,7 @@ class SourceRun:
         path = self.folder / "config.yaml"
         try:
             config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: cannot be read: {error}") from error
         if not isinstance(config, dict):
             raise ConfigError(f"{path}: is no config. The command that made the run makes it again.")
@@ -68,7 +68,7 @@ class SourceRun:
         try:
             said = json.loads((folder / f"attempt_{number}.json").read_text(encoding="utf-8"))["prompt"]
             messages = tuple(msgspec.convert(said["messages"], list[Message]))
-        except (OSError, ValueError, KeyError, msgspec.ValidationError):
+        except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError):
             return Prompt((), instance, epoch, number)
         dropped, files, skills = (tuple(said.get(name, ())) for name in ("dropped", "files", "skills"))
         return Prompt(messages, instance, epoch, number, dropped, files, skills)
@@ -90,7 +90,7 @@ class SourceRun:
         """Those that the run was started with."""
         try:
             found = json.loads((self.folder / "lock.json").read_text(encoding="utf-8"))["overrides"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{self.folder / 'lock.json'}: cannot be read: {error}") from error
         return [str(one) for one in found]
 

@@ -230,7 +230,7 @@ def _described(args: argparse.Namespace, name: str) -> str:
     told = {key: value for key, value in given.items() if value}
     try:
         there = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except yaml.YAMLError as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
     known = there.get(chosen) if isinstance(there, dict) else None
     if known is not None:

@@ -221,7 +221,7 @@ def _tags(record: Path) -> dict[str, str]:
     """A run's tags; none where a kill tore its record, which its own command writes again."""
     try:
         return dict(json.loads(record.read_text(encoding="utf-8"))["tags"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"{record}: {error}; what this run paid for is not taken over", file=sys.stderr)
         return {}
 

@@ -46,7 +46,7 @@ class RampRun:
         """The MLflow run of the ramp; the ramp's key where no store has taken it yet."""
         try:
             return str(json.loads((self._folder.path / "published.json").read_text(encoding="utf-8"))["run_id"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return self._key
 
     def finish(self, done: Sequence[Passed], tier: str) -> None:

@@ -136,8 +136,10 @@ class Registering:
         """The run's objects, of today's files. Raises RefusedError where those are not what the run was made with."""
         try:
             config = yaml.safe_load((self._folder / "config.yaml").read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{self._folder / 'config.yaml'}: cannot be read: {error}") from error
+        if not isinstance(config, dict):
+            raise ConfigError(f"{self._folder / 'config.yaml'}: is no config. The run's command makes it again.")
         params = self._record.params
         choices = {name: params[name] for name in config if isinstance(config[name], dict) and name in params}
         return Wired(config, choices, read(config))

@@ -250,7 +250,10 @@ class SweepPlan:
     def _refuse_one_run(self) -> None:
         """A sweep's file without Hydra's word for several runs would be one run, without its params."""
         path = self._path
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from error
         if "@package" not in "".join(line for line in text.splitlines() if line.startswith("#")):
             raise ConfigError(f"{path} is for no package, so none of it would count. First line: # @package _global_")
         try:
