@@ -112,11 +112,14 @@ def objects(given, prefix=""):
 
 
 @contextmanager
-def mlflow_server(database, artifacts, environment, folder, workers=2):
-    """The address of `mlflow server` over a database, which hands artifacts on to the place `artifacts`."""
+def mlflow_server(database, artifacts, environment, folder):
+    """The address of `mlflow server` over a database, which hands artifacts on to the place `artifacts`.
+
+    One worker, with its threads: of several, uvicorn ends those that answer too late, as they do on a busy machine.
+    """
     port, log = free_port(), folder / "server.log"
     command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", database, "--artifacts-destination", artifacts, "--workers", str(workers)]
+    command += ["--backend-store-uri", database, "--artifacts-destination", artifacts, "--workers", "1"]
     quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     asked = {**os.environ, **environment, **quiet, "PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"}
