@@ -123,25 +123,22 @@ def remote(home, count, server, **more):
 
 
 @pytest.mark.slow
-def test_kill_9_at_any_moment_loses_nothing_recorded_and_repeats_at_most_the_calls_in_flight(home):
+def test_kill_9_loses_nothing_recorded_and_repeats_at_most_the_calls_in_flight(home):
+    """With processes as users start them; test_faults_machine.py kills at many more moments."""
     with serving(latency_s=0.05) as server:
         arguments = remote(home, 60, server)
-        kept = b""
-        for wanted in (1, 13, 31):
-            process = home.start("run", *arguments)
-            while sum(server.answered.values()) < wanted:
-                time.sleep(0.01)
-                assert process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            journal = (home.runs[0] / "journal.jsonl").read_bytes()
-            assert journal.startswith(kept)
-            kept = journal[: journal.rfind(b"\n") + 1]
+        process = home.start("run", *arguments)
+        while sum(server.answered.values()) < 13:
+            time.sleep(0.01)
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        journal = (home.runs[0] / "journal.jsonl").read_bytes()
         last = home.evalkit("run", *arguments)
         assert last.returncode == 0
-        assert (home.runs[0] / "journal.jsonl").read_bytes().startswith(kept)
+        assert (home.runs[0] / "journal.jsonl").read_bytes().startswith(journal[: journal.rfind(b"\n") + 1])
         assert home.summary()["counts"]["solved"] == 60
-        assert sum(server.answered.values()) <= 60 + 3 * 4
+        assert sum(server.answered.values()) <= 60 + 4
         recorded = [json.loads(line)["record"]["key"] for line in (home.runs[0] / "journal.jsonl").open()]
         assert len(recorded) == len(set(recorded)) == 1 + 2 * 60
 
