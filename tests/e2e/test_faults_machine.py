@@ -131,6 +131,16 @@ def test_a_full_disk_stops_the_run_and_with_space_the_same_command_goes_on(home,
     assert sum(server.answered.values()) <= 20 + 4
 
 
+def test_a_file_of_kept_answers_that_is_no_use_is_told_once_and_the_run_is_tagged(home):
+    home.write("mlruns/answers.sqlite", "this is no database, whatever its name says. " * 50)
+    with serving() as server:
+        done = home.evalkit("run", *remote(home, 8, server, cache="all"))
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert done.stderr.count("models are asked. Delete the file, or set cache=never.") == 1
+    assert home.summary()["tags"]["evalkit.cache"] == "no use: file is not a database"
+    assert set(server.answered.values()) == {1}
+
+
 JUMPS = """
 import itertools, time
 real, real_ns, turns = time.time, time.time_ns, itertools.count()

@@ -95,13 +95,11 @@ class FaultyHandler(Handler):
 
 
 @contextmanager
-def faulty(port=0, state=None):
-    """The server; `state` of an earlier one goes on at the same `port`, as after an outage of the network."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), FaultyHandler)
+def faulty():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyHandler)
     server.daemon_threads = True
-    server.state = state or State(f"http://127.0.0.1:{server.server_port}", 0.0)
-    server.state.faults = getattr(server.state, "faults", {})
-    server.state.faced, server.state.over = Counter(), threading.Event()
+    server.state = State(server.server_port, 0.0)
+    server.state.faults, server.state.faced, server.state.over = {}, Counter(), threading.Event()
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server.state

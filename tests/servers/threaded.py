@@ -67,8 +67,8 @@ class State:
     Tasks in `hold` wait until they are taken out of it; `held` says which did.
     """
 
-    def __init__(self, url, latency_s):
-        self.url, self.latency_s = url, latency_s
+    def __init__(self, port, latency_s):
+        self.port, self.url, self.latency_s = port, f"http://127.0.0.1:{port}", latency_s
         self.answered, self.broken, self.keys, self.says = Counter(), set(), set(), "down"
         self.hold, self.held = set(), set()
         self.texts, self.usage = {}, (5, 1)
@@ -79,7 +79,7 @@ class State:
 def serving(latency_s=0.0):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    server.state = State(f"http://127.0.0.1:{server.server_port}", latency_s)
+    server.state = State(server.server_port, latency_s)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
