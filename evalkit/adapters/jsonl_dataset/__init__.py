@@ -18,6 +18,7 @@ from evalkit.core.rubric import Rubric
 from evalkit.core.types import Dataset, Instance
 
 __all__ = ["JsonlDataset", "Rubrics", "read_task"]
+OTHERS = {"humaneval": {"task_id", "canonical_solution"}, "swebench": {"instance_id", "FAIL_TO_PASS"}}  # by their keys
 FEW = 200  # lines: in a smaller file the quick check would cost more than it saves
 
 
@@ -85,6 +86,11 @@ def read_task(value: object, rubrics: Rubrics, where: str) -> Instance:
     return instance(line, rubric, None)
 
 
+def _other_form(value: object) -> str | None:
+    """The dataset that reads such a line, if it is a known benchmark's: a word on each key would help nobody."""
+    return next((name for name, keys in OTHERS.items() if isinstance(value, dict) and keys <= value.keys()), None)
+
+
 class _Reading:
     """One pass over a file: makes instances and collects faults."""
 
@@ -103,6 +109,9 @@ class _Reading:
             if line.fault:
                 self.faults.append(f"{where}: {line.fault}")
                 continue
+            if other := _other_form(line.value):
+                self.faults.append(f"{where}: has another form; dataset={other} dataset.path={self._path} reads it")
+                return
             is_sound = line.number > FEW and shape.is_sound(line.value)
             faults = [] if is_sound else list(dict.fromkeys(shape.shape_faults(line.value)))
             faults = faults or [*sense_faults(line.value), *self._repeated(line.value["id"], line.number)]

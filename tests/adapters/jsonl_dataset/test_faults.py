@@ -143,6 +143,18 @@ def test_what_is_no_json_lines_file_is_said_without_a_traceback(reader, raw, exp
     assert faults(reader, raw=raw)[0].startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("line", "reads"),
+    [
+        (b'{"task_id": "HumanEval/0", "canonical_solution": "", "test": ""}', "humaneval"),
+        (b'{"instance_id": "a__b-1", "FAIL_TO_PASS": []}', "swebench"),
+    ],
+)
+def test_a_known_benchmarks_own_file_is_told_what_reads_it_in_one_line(reader, line, reads):
+    (fault,) = faults(reader, raw=line + b"\n" + line)
+    assert f"dataset={reads} dataset.path=" in fault
+
+
 def test_a_huge_line_does_not_hide_the_next_one(reader):
     found = faults(reader, raw=b'"' + b"x" * (33 * 2**20) + b'"\n{"id": 1}\n')
     assert [fault.partition(":")[0] for fault in found] == ["1", "2", "2"]
