@@ -59,7 +59,7 @@ def may_move(champion: Side | None, challenger: Side, margin: float = MARGIN, *,
     except ConfigError as error:
         # What compare offers, such as --shared-only, is no way to a champion.
         return Ruling("not_comparable", str(error).partition(";")[0])
-    seen = f"uplift {_points(found.uplift.value)} ({_points(found.uplift.low)} to {_points(found.uplift.high)})"
+    seen = f"uplift {_points(found.uplift.value)} points ({_points(found.uplift.low)} to {_points(found.uplift.high)})"
     seen += f" on {found.instances} instances"
     if found.conclusion == "better":
         return Ruling("better", f"{seen}: better", found)
@@ -105,7 +105,7 @@ def enough(lost: int, gained: int, instances: int, margin: float) -> int | None:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.1f} points"
+    return f"{100 * share:+.1f}"
 
 
 @dataclass(frozen=True, slots=True)
