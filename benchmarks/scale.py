@@ -139,7 +139,8 @@ def watched(command: list[str], done: Callable[[], bool] | None = None) -> Used:
         if process.returncode not in (0, -signal.SIGKILL):
             out.seek(0)
             sys.exit(f"{command[:4]} ended with {process.returncode}:\n{out.read().decode()[-3000:]}")
-    most = [one for number, one in seen.items() if number == process.pid or one[1] > 50]  # git and the like are small
+    # git and the like take little; between fork and exec they look as large as who started them.
+    most = [one for number, one in seen.items() if number == process.pid or one[0] > 0.5]
     return Used(wall, [cpu for cpu, _ in most], [memory for _, memory in most])
 
 

@@ -192,8 +192,9 @@ class Session:
         wired, crew, settings = self._wired, self._crew, self._wired.settings
         wall = self._folder.earlier_seconds()
         record = self._record()
-        known = traits(wired.instances)
-        self._folder.begin(record, as_yaml(dict(wired.config)), self._lock(), rubrics_yaml(wired), known)
+        self._folder.begin(
+            record, as_yaml(dict(wired.config)), self._lock(), rubrics_yaml(wired), traits(wired.instances)
+        )
         tracker = wired.tracker
         tracker.start(record)
         alarm, road = settings.limits.identical_errors, wired.road

@@ -1,6 +1,7 @@
 """A line that has no fault as an instance."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from sys import intern
 from typing import Any
 
@@ -12,6 +13,7 @@ from evalkit.core.test_files import targets
 from evalkit.core.types import Case, Instance, Repo, Tests
 
 NAMED = ("name", "url", "path")  # how a repository may be given
+NONE: Mapping[str, Any] = {}  # one for all: of 100,000 instances each its own took 13 MB
 LISTS = ("names", "command", "targets", "fail_to_pass", "pass_to_pass")
 
 
@@ -22,19 +24,25 @@ def instance(value: Mapping[str, Any], rubric: Rubric | None, workspace: Workspa
         id=value["id"],
         prompt=value["prompt"],
         answer=intern(answer_of(value)),
-        tags=tuple(intern(tag) for tag in value.get("tags", ())),
+        tags=_shared(tuple(value.get("tags", ()))),
         difficulty=intern(value.get("difficulty", "")),
         rubric=rubric,
         tests=_tests(value["tests"]) if "tests" in value else None,
         good=_answers(value, "good"),
         bad=_answers(value, "bad"),
-        files=RepositoryFiles(workspace, repo) if workspace and repo else value.get("files", {}),
+        files=RepositoryFiles(workspace, repo) if workspace and repo else value.get("files", NONE),
         image=value.get("image", ""),
-        metadata=value.get("metadata", {}),
+        metadata=value.get("metadata", NONE),
         protected=tuple(value["protected"]) if "protected" in value else None,
         repo=repo,
         gold=value.get("gold", ""),
     )
+
+
+@lru_cache(maxsize=10_000)
+def _shared(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """The same object for the same tags."""
+    return tuple(map(intern, tags))
 
 
 def _repo(value: Mapping[str, Any]) -> Repo:
