@@ -25,7 +25,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,7 @@ class Bench:
             "litellm loop": bare("LITELLM"),
             "litellm loop, hosted_vllm": bare("LITELLM_BEST"),
             "evalkit": ours("{at_once}"),
+            "evalkit, first of its config": ours("{at_once}", is_first=True),
             "evalkit, auto": ours("auto"),
         }
         for name, path, task in peer_tasks.PEERS:
@@ -130,9 +131,12 @@ def bare(name: str) -> Side:
     return command
 
 
-def ours(concurrency: str) -> Side:
+def ours(concurrency: str, *more: str, is_first: bool = False) -> Side:
+    """`evalkit run`; `is_first` has nothing in its cache, so that litellm is loaded to learn how to ask."""
+
     def command(load: Load, data: Path, base: str, folder: Path) -> list[str]:
         os.environ["EVALKIT_HOME"] = str(folder)
+        os.environ["EVALKIT_CACHE"] = str(folder if is_first else folder.parent / "cache")
         os.environ["PYTHONPATH"] = str(ROOT)
         os.environ.setdefault("OPENAI_API_KEY", "none")
         (folder / "conf" / "ladder").mkdir(parents=True, exist_ok=True)
@@ -140,7 +144,7 @@ def ours(concurrency: str) -> Side:
         rungs = {name: {"model": f"openai/{name}", **rung} for name in load.models}
         (folder / "conf" / "ladder" / "mocked.yaml").write_text(json.dumps({"name": "mocked", "rungs": rungs}))
         own = data.with_suffix(".evalkit")
-        how = ["ladder=mocked", "dataset=jsonl", f"dataset.path={own}", f"max_attempts={len(load.models)}"]
+        how = ["ladder=mocked", "dataset=jsonl", f"dataset.path={own}", f"max_attempts={len(load.models)}", *more]
         return [
             sys.executable,
             "-m",
@@ -177,6 +181,7 @@ def medians(bench: Bench, sides: dict[str, Side], load: Load, repeats: int) -> d
     """Sides take turns, so that all meet the same noise."""
     runs: dict[str, list[Took]] = {name: [] for name in sides}
     with bench.serving(load.latency_ms) as base:
+        bench.took(ours("{at_once}"), replace(load, instances=10), base)  # so that only who says so is the first
         for _ in range(repeats):
             for name, side in sides.items():
                 runs[name].append(bench.took(side, load, base))
@@ -212,28 +217,30 @@ def ladder(bench: Bench, options: argparse.Namespace) -> None:
 
 def table(found: dict[str, Took], ideal: float, floor: str, whole: str) -> None:
     print(
-        f"{'':27} {'window s':>8} {'x ideal':>8} {'x floor':>8} {'whole s':>8} {'x ' + whole:>14} {'CPU s':>6} requests"
+        f"{'':29} {'window s':>8} {'x ideal':>8} {'x floor':>8} {'whole s':>8} {'x ' + whole:>14} {'CPU s':>6} requests"
     )
     for name, took in found.items():
         ratios = took.window / ideal, took.window / found[floor].window, took.wall / found[whole].wall
         print(
-            f"{name:27} {took.window:8.2f} {ratios[0]:8.2f} {ratios[1]:8.2f} {took.wall:8.1f} {ratios[2]:14.2f} "
+            f"{name:29} {took.window:8.2f} {ratios[0]:8.2f} {ratios[1]:8.2f} {took.wall:8.1f} {ratios[2]:14.2f} "
             f"{took.cpu:6.1f} {took.requests:8}"
         )
 
 
 def cpu(bench: Bench, options: argparse.Namespace) -> None:
     few, many = Load(200, 50, 100), Load(2200, 50, 100)
-    sides = {name: side for name, side in bench.sides().items() if name != "evalkit, auto"}
+    sides = {name: side for name, side in bench.sides().items() if not name.startswith("evalkit")}
+    sides["evalkit"] = ours("{at_once}", "report_up_to=0")  # else the smaller runs alone have a report
+    sides["evalkit, no tracker"] = ours("{at_once}", "report_up_to=0", "tracker=none")
     first, last = (medians(bench, sides, load, options.repeats) for load in (few, many))
     more = many.instances - few.instances
     slopes = {name: (last[name].cpu - first[name].cpu) / more * 1000 for name in sides}
     best = min(slopes["litellm loop"], slopes["litellm loop, hosted_vllm"])
     print(f"\nCPU an attempt, {more} more instances of {few.latency_ms} ms, {few.at_once} at once")
-    print(f"{'':27} {'ms':>6} {'beyond litellm':>15} {'x litellm':>10} {'a second':>9}")
+    print(f"{'':29} {'ms':>6} {'beyond litellm':>15} {'x litellm':>10} {'a second':>9}")
     for name, slope in slopes.items():
         rate = more / (last[name].window - first[name].window)
-        print(f"{name:27} {slope:6.2f} {slope - best:15.2f} {slope / best:10.2f} {rate:9.0f}")
+        print(f"{name:29} {slope:6.2f} {slope - best:15.2f} {slope / best:10.2f} {rate:9.0f}")
 
 
 def kill(bench: Bench, options: argparse.Namespace) -> None:

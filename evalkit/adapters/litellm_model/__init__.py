@@ -2,9 +2,9 @@
 
 A package, since adapters may not import each other: `model` asks, `client` loads and warms litellm, `bridge`
 makes in-process generators litellm providers, `retry` tries again, `first` holds back all but the first
-request, `straight` asks a server without litellm, `forms` keeps how, `loopback` hears what litellm sends, `marks`
-writes messages, `params` refuses, `errors` translates, `answers` reads, `checks` finds out without spending, `tokens` counts,
-`grading` asks grader models by name.
+request, `straight` asks a server without litellm, `forms` keeps how, `loopback` hears what litellm sends,
+`marks` writes messages, `params` refuses, `errors` translates, `answers` reads, `checks` finds out without
+spending, `tokens` counts, `grading` asks grader models by name.
 """
 
 from evalkit.adapters.litellm_model.client import close
