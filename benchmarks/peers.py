@@ -255,7 +255,7 @@ def killed(bench: Bench, load: Load) -> int:
     """Answered requests that were sent again after the kill."""
     folder = bench.folder()
     with bench.serving(load.latency_ms) as base:
-        command = ours("{at_once}")(load, dataset(folder / "data.jsonl", load.instances), base, folder)
+        command = ours("{at_once}", "tracker=none")(load, dataset(folder / "data.jsonl", load.instances), base, folder)
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
         until = time.monotonic() + NEVER_S

@@ -7,16 +7,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE_S = 2.0  # "no such model" comes sooner; who waits longer waits for an answer, and need not
+NEAR_S = 0.05  # the same of a server of one's own, which looks a name up in milliseconds
 
 
 class FirstAlone:
-    """Holds back all requests but the first, until that one has ended (however it did) or PATIENCE_S are over.
+    """Holds back all requests but the first, until that one has ended (however it did) or `patience_s` are over.
 
     A first request that was cancelled has found nothing out: the next one goes ahead in its place. For one
     event loop's thread, hence without a lock.
     """
 
     def __init__(self) -> None:
+        self.patience_s = PATIENCE_S
         self._open = False
         self._ahead: asyncio.Future[None] | None = None
 
@@ -31,7 +33,7 @@ class FirstAlone:
     async def _lead(self, send: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         ahead = self._ahead = loop.create_future()
-        timer = loop.call_later(PATIENCE_S, self._let_in, ahead)
+        timer = loop.call_later(self.patience_s, self._let_in, ahead)
         try:
             result = await send()
         except asyncio.CancelledError:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from evalkit.adapters.litellm_model import allowances, answers
+from evalkit.adapters.litellm_model import allowances, answers, first
 from evalkit.adapters.litellm_model.bridge import ASKING, Asking, register, warm_bridge
 from evalkit.adapters.litellm_model.checks import OLLAMA, check_remote, missing_keys, provider_of
 from evalkit.adapters.litellm_model.client import ANSWER, NO_KEY, load, warm
@@ -116,16 +116,21 @@ class LitellmModel:
         if self._generator is not None:
             await warm_bridge()
             return
-        self._straight = await self._learn(litellm)
+        self._take(await self._learn(litellm))
         if self._straight is None:
             await warm(self._provider)
+
+    def _take(self, road: Straight | None) -> None:
+        self._straight = road
+        if road is not None:
+            self._first.patience_s = first.NEAR_S
 
     def _is_known(self) -> bool:
         """Whether an earlier run has learnt how to ask, so that litellm need not be loaded."""
         provider = self.rung.model.partition("/")[0]
         if self._forms is None or not self._may_go_straight or provider not in OPENAI_LIKE:
             return False
-        self._straight = self._forms.kept(self.rung)
+        self._take(self._forms.kept(self.rung))
         if self._straight is None:
             return False
         self._provider = provider
