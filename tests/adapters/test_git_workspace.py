@@ -182,6 +182,12 @@ def test_files_are_the_text_files_byte_for_byte(workspace, origin):
     assert "vendored" not in workspace.files(at(origin, "two"))
 
 
+def test_files_are_listed_alike_whichever_commit_was_listed_before(workspace, origin, tmp_path):
+    for tag in ("one", "three", "two", "one"):
+        with opened({NAME: str(origin)}, tmp_path) as fresh:
+            assert list(workspace.files(at(origin, tag)).items()) == list(fresh.files(at(origin, tag)).items())
+
+
 def test_files_know_their_blobs_and_are_compared_by_commit(workspace, origin):
     one, two = (workspace.files(at(origin, tag)) for tag in ("one", "two"))
     assert one == workspace.files(at(origin, "one"))
