@@ -35,6 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         server, base = serve(options, Path(folder))
         try:
+            run(options, Path(folder), base, 1, 10)  # what is compiled and read for the first time
             shown = [measured(options, Path(folder), base, int(one)) for one in options.processes.split(",")]
         finally:
             server.terminate()

@@ -69,6 +69,7 @@ class RayWorkers:
         self._module, self._environment, self._folder = module, dict(environment), folder
         self._secret = secrets.token_bytes(DIGEST)
         self._ray: Any = None
+        self._remote: Any = None
         self._is_ours = False
         self._listening: socket.socket | None = None
         self._host = ""
@@ -141,8 +142,9 @@ class RayWorkers:
         assert self._listening is not None
         address = self._host, self._listening.getsockname()[1]
         errand = Errand(self._module, address, self._secret, ident, self._environment, self._folder)
-        remote = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(climb)
-        reference = remote.remote(errand)
+        if self._remote is None:  # one for all: Ray spreads the calls of one function
+            self._remote = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(climb)
+        reference = self._remote.remote(errand)
         return RayTask(self._ray, reference, asyncio.wrap_future(reference.future()))
 
     async def _greet(self, listening: socket.socket) -> None:
