@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from evalkit.adapters.litellm_model import LitellmModel, RetrySettings, close, count_tokens, scrub
+from evalkit.adapters.litellm_model import LitellmModel, RetrySettings, close, count_tokens, mapped_price, scrub
+from evalkit.adapters.litellm_model.client import load
 from evalkit.adapters.litellm_model.first import FirstAlone
 from evalkit.core.errors import (
     AuthenticationError,
@@ -219,6 +220,30 @@ async def test_without_a_price_of_the_rungs_own_a_known_model_costs_what_litellm
     assert (found.tokens_prompt, found.tokens_completion) == (7, 3)
     assert found.cost_usd == pytest.approx(mapped)
     assert known is None or found.cost_usd == pytest.approx(known)
+
+
+@pytest.mark.parametrize(
+    ("model", "same"),
+    [
+        ("openai/gpt-4o", "gpt-4o"),
+        ("anthropic/claude-sonnet-4-5", "claude-sonnet-4-5"),
+        ("azure/gpt-4o", "azure/gpt-4o"),
+        ("azure/gpt-4-0613", "azure/gpt-4-0613"),
+        ("azure/my-deployment", None),
+        ("azure/claude-sonnet-4-5", None),  # the map has it, of Anthropic
+        ("openrouter/gpt-4o", None),
+        ("together_ai/gpt-4o", None),
+        ("vertex_ai/gemini-2.5-pro", "gemini-2.5-pro"),  # of "vertex_ai-language-models"
+        ("groq/gpt-4", None),
+    ],
+)
+def test_a_price_is_of_the_provider_that_is_asked_or_unknown(model: str, same: str | None) -> None:
+    litellm = load()
+    entry = litellm.model_cost.get(same) if same else None
+    found = mapped_price(model)
+    assert (found is None) == (entry is None)
+    if found and entry:
+        assert found.prompt == pytest.approx(entry["input_cost_per_token"] * 1e6)
 
 
 async def test_an_unavailable_model_is_asked_once(server: Any) -> None:

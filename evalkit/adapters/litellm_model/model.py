@@ -17,6 +17,7 @@ from evalkit.adapters.litellm_model.first import FirstAlone
 from evalkit.adapters.litellm_model.forms import Forms
 from evalkit.adapters.litellm_model.marks import written
 from evalkit.adapters.litellm_model.params import refuse
+from evalkit.adapters.litellm_model.prices import entry_of
 from evalkit.adapters.litellm_model.retry import RetrySettings, with_retries
 from evalkit.adapters.litellm_model.straight import Straight, by_litellm, learned
 from evalkit.core.errors import (
@@ -110,7 +111,7 @@ class LitellmModel:
             register(self._prefixes)
         self._provider = provider_of(self.rung.model, self._prefixes)
         self._server = self._place()
-        self._mapped = _priced(litellm, self.rung.model, self._provider)
+        self._mapped = entry_of(litellm, self.rung.model, self._provider) is not None
         if self._throttles is not None:
             self._throttle = self._throttles.of(place_of(self._provider, self.rung.api_base))
         if self._generator is not None:
@@ -363,12 +364,3 @@ class _Sent:
         if not self.requests:
             return 0.0
         return time.perf_counter() - self.at if self.seconds is None else self.seconds
-
-
-def _priced(litellm: Any, model: str, provider: str) -> bool:
-    """Whether litellm's price map really knows the model: its zero for an unknown one is no price."""
-    bare = model.removeprefix(f"{provider}/")
-    entry = (
-        litellm.model_cost.get(model) or litellm.model_cost.get(f"{provider}/{bare}") or litellm.model_cost.get(bare)
-    )
-    return entry is not None and "input_cost_per_token" in entry
