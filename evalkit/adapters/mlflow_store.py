@@ -4,13 +4,16 @@ import fcntl
 import gc
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from types import ModuleType
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from evalkit.adapters.mlflow_views import provide
@@ -29,6 +32,17 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 SQLITE = "sqlite:///"
+MOST_SAID = 160  # characters of an error that nobody foresaw
+# What errors of a server that is away say somewhere in their hundreds of characters, and in a person's words.
+AWAY = {
+    "Connection refused": "nothing answers there (connection refused)",
+    "Name or service not known": "there is no such host",
+    "name resolution": "there is no such host",
+    "timed out": "no answer in time",
+    "Connection reset": "the connection broke off",
+    "RemoteDisconnected": "the connection broke off",
+    "No route to host": "there is no way to that host",
+}
 
 
 def local_uri(home: str) -> str:
@@ -78,6 +92,23 @@ def load(uri: str) -> None:
     gc.freeze()
     if collecting:
         gc.enable()
+
+
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Meanwhile pandas counts as not installed: MLflow takes it for data sets of frames, a third of its loading.
+
+    For a process that logs files, metrics and tags, and then ends. Where either is loaded, nothing is changed.
+    """
+    if {"pandas", "mlflow"} & sys.modules.keys():
+        yield
+        return
+    blocked = cast("dict[str, ModuleType | None]", sys.modules)  # None: importing it raises ImportError
+    blocked["pandas"] = None
+    try:
+        yield
+    finally:
+        del blocked["pandas"]
 
 
 def quiet() -> None:
@@ -179,6 +210,9 @@ def find_run(client: Any, experiment: str, key: str, kind: str) -> Any | None:
 
 
 def failed(error: BaseException) -> str:
-    """A store's error as one line for a person."""
-    text = str(error).split(" with url", 1)[0].split("\n", 1)[0]
-    return f"{type(error).__name__}: {text}"[:300]
+    """A store's error as one short line for a person."""
+    text = str(error)
+    if away := next((told for sign, told in AWAY.items() if sign in text), ""):
+        return away
+    first = text.split(" with url", 1)[0].split("\n", 1)[0]
+    return shorten(f"{type(error).__name__}: {first}", MOST_SAID, placeholder=" …")

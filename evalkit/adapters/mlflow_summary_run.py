@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalkit.adapters import mlflow_views
 from evalkit.adapters.mlflow_facts import RUN_STATUS, finite, first_tags
 from evalkit.adapters.mlflow_publish import DONE, MARKER, describe, log_points, open_run, translated, write_whole
 from evalkit.adapters.mlflow_store import experiment_id, open_store
@@ -17,6 +18,12 @@ from evalkit.core.ports import RunRecord
 FACTS = "summary_run.json"  # what the run is told beside its files, so that it can be published later
 OWN = (FACTS, MARKER)  # not of interest to who looks at the artifacts
 RUNNING = "running"
+NOTE = "mlflow.note.content"
+# What of a folder is worth opening first, where it is there.
+OPENED = {
+    "report": "report.html", "report as text": "report.md", "uplift": "figures/uplift.svg",
+    "factors": "figures/factors.svg", "frontier": "frontier.png", "leaderboard": "leaderboard_table.json",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,8 @@ def _send(client: Any, run: Any, folder: Path, told: SummaryRun) -> None:
     tags = {**first_tags(record), "evalkit.status": "unfinished" if told.status == RUNNING else told.status}
     if told.tables:
         tags["mlflow.loggedArtifacts"] = json.dumps([{"path": name, "type": "table"} for name in told.tables])
+    if told.tags.get(NOTE):
+        tags[NOTE] = _linked(told.tags[NOTE], _links(client, run, folder, told))
     if run.info.run_name != told.name:
         client.update_run(run.info.run_id, name=told.name)
     whole = describe(client, run, record, tags)
@@ -131,6 +140,24 @@ def _send(client: Any, run: Any, folder: Path, told: SummaryRun) -> None:
     for path in _files(folder):
         place = path.relative_to(folder).parent.as_posix()
         client.log_artifact(run.info.run_id, str(path), None if place == "." else place)
+
+
+def _links(client: Any, run: Any, folder: Path, told: SummaryRun) -> dict[str, str]:
+    """Where in the UI the folder's files are seen, and a sweep's cells beside each other."""
+    number = run.info.experiment_id
+    page = f"#/experiments/{number}/runs/{run.info.run_id}/artifacts"
+    found = {text: f"{page}/{name}" for text, name in OPENED.items() if (folder / name).is_file()}
+    if told.kind == "sweep":
+        cells = mlflow_views.provide_group(client, number, "sweep", run.info.run_id)
+        found |= {"its runs as a table": cells["table"], "as charts": cells["charts"]}
+    return found
+
+
+def _linked(note: str, links: Mapping[str, str]) -> str:
+    """The note with the links behind its first paragraph: of what follows, the UI hides most."""
+    first, _, rest = note.partition("\n\n")
+    ways = " · ".join(f"[{text}]({address})" for text, address in links.items())
+    return "\n\n".join(part for part in (first, ways, rest) if part)
 
 
 def _end(client: Any, run: Any, told: SummaryRun, stamp: str) -> None:

@@ -46,8 +46,13 @@ class Worker:
 
     def check(self) -> None:
         """Find out that the store answers and the experiment takes runs. Raises TrackerError."""
-        client = self._opened()
-        experiment_id(client, self._experiment, self._uri, self._home)
+        try:
+            client = self._opened()
+            experiment_id(client, self._experiment, self._uri, self._home)
+        except EvalkitError:
+            raise
+        except Exception as error:
+            raise publishing.translated(error, self._uri) from error
 
     def start(self, record: dict[str, Any], began: int) -> None:
         """Open the run, or find it again; `began` is in milliseconds since 1970."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from evalkit.cli.runs_of import run_folder, told
 from evalkit.cli.store import add_uri, store_uri
+from evalkit.cli.tables import counted
 from evalkit.core.errors import ConfigError
 from evalkit.places import home, mlruns
 
@@ -68,30 +69,45 @@ def _waiting(args: argparse.Namespace) -> Iterator[Path]:
     from evalkit.adapters.mlflow_publish import is_published  # noqa: PLC0415  msgspec
     from evalkit.adapters.mlflow_summary_run import FACTS, waits  # noqa: PLC0415  as above
 
-    for record in sorted([*(mlruns() / "runs").glob("*/record.json"), *(mlruns() / "ramps").glob("*/record.json")]):
-        if not is_published(record.parent, _uri(record.parent, args)):
-            yield record.parent
-    yield from (
+    yield from (  # first: their cells are told what they belong to
         path.parent for kind in SUMMARIES for path in sorted((mlruns() / kind).glob(f"*/{FACTS}")) if waits(path.parent)
     )
+    for record in sorted([*(mlruns() / "runs").glob("*/record.json"), *(mlruns() / "ramps").glob("*/record.json")]):
+        if not is_published(record.parent, _uri(record.parent, args.uri)):
+            yield record.parent
 
 
 def _publish(folder: Path, args: argparse.Namespace) -> None:
-    from evalkit.adapters.mlflow_publish import publish, read_record  # noqa: PLC0415  msgspec
-    from evalkit.adapters.mlflow_summary_run import FACTS, publish_again  # noqa: PLC0415  as above
+    from evalkit.adapters.mlflow_summary_run import FACTS, publish_again  # noqa: PLC0415  msgspec
 
-    if (folder / FACTS).is_file():
-        run_id = publish_again(folder, uri=_uri(folder, args), home=str(home()), experiment=args.experiment)
-        print(f"{folder.name}: published as MLflow run {run_id}")
+    if not (folder / FACTS).is_file():
+        print(publish_run(folder, args.uri, args.experiment))
         return
+    run_id = publish_again(folder, uri=_uri(folder, args.uri), home=str(home()), experiment=args.experiment)
+    print(f"{folder.name}: published as MLflow run {run_id}")
+    if folder.parent.name == "sweeps":
+        from evalkit.adapters.sweep_folder import SweepFolder  # noqa: PLC0415  for sweeps
+        from evalkit.cli.sweep.adopting import adopt  # noqa: PLC0415
+
+        if cells := adopt(SweepFolder(folder)):
+            print(f"{folder.name}: {counted(cells, 'cell')} of it named as its own")
+
+
+def publish_run(folder: Path, uri: str | None = None, experiment: str | None = None) -> str:
+    """Bring a run's or ramp's folder to the store at `uri`, else to its own; what was done, in one line.
+
+    Raises ConfigError where it is no run's or its run goes on, TrackerError where the store does not take it.
+    """
+    from evalkit.adapters.mlflow_publish import publish, read_record  # noqa: PLC0415  msgspec
+
     tracker = tracker_of(folder)
     record = read_record(folder)
-    uri, experiment = _uri(folder, args), args.experiment or tracker.get("experiment") or record.experiment or "evalkit"
+    store, named = _uri(folder, uri), experiment or tracker.get("experiment") or record.experiment or "evalkit"
     how = {name: tracker[name] for name in ("traces", "traces_at_most") if name in tracker}
     with _held(folder):
-        done = publish(str(folder), uri, experiment, home=str(home()), **how)
+        done = publish(str(folder), store, named, home=str(home()), **how)
     said = "published" if done.changed else "was published already"
-    print(f"{folder.name} {record.name}: {said} in experiment {experiment!r}, MLflow run {done.run_id}")
+    return f"{folder.name} {record.name}: {said} in experiment {named!r}, MLflow run {done.run_id}"
 
 
 @contextmanager
@@ -109,9 +125,9 @@ def _held(folder: Path) -> Iterator[None]:
         yield
 
 
-def _uri(folder: Path, args: argparse.Namespace) -> str:
+def _uri(folder: Path, asked: str | None) -> str:
     """What was asked for, else the store that the run was to go to, else the configured one."""
-    return store_uri(args.uri or tracker_of(folder).get("uri"))
+    return store_uri(asked or tracker_of(folder).get("uri"))
 
 
 def tracker_of(folder: Path) -> dict[str, Any]:
