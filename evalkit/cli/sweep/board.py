@@ -15,10 +15,10 @@ from evalkit.adapters.run_folder import RunFolder
 from evalkit.adapters.sweep_folder import SweepFolder
 from evalkit.cli.runs_of import told
 from evalkit.cli.sweep import effects
-from evalkit.cli.tables import cell, counted, show
+from evalkit.cli.tables import cell, counted, markdown, show
 from evalkit.core.errors import StorageError
 from evalkit.core.leaderboard import Board, Found, Row, leaderboard
-from evalkit.core.shown import csv_cell
+from evalkit.core.shown import csv_cell, visible
 from evalkit.core.stats import Interval
 from evalkit.core.sweep import Cell, State, status
 from evalkit.places import mlruns
@@ -67,6 +67,20 @@ class SweepBoard:
         """For the summary run."""
         best = self.best
         return {"evalkit.best": best.cell, "evalkit.best_run": best.run_id or best.key} if best else {}
+
+    @property
+    def note(self) -> str:
+        """Markdown for the summary run's page in MLflow's UI, which hides most of what follows its first lines."""
+        first = f"**Sweep {self._name}**: {self._counts()}."
+        if self.simulated:
+            first = f"**Simulated:** scripted or replayed answers, no live model. {first}"
+        if best := self.best:
+            row = _shown(best)
+            first += f" Best: `{best.cell}`, {row['solved']} solved, {row['rate']}."
+        table = markdown([_shown(row) for row in self.board.ranked], self._columns())
+        more = [*self._notes(), *(visible(line) for line in self._others())]
+        more.append(f"`evalkit compare --sweep {self._folder.path.name}` says which differences are real.")
+        return "\n".join([first, *table, *(f"\n{line}" for line in more)]) + "\n"
 
     @property
     def metrics(self) -> dict[str, float]:
