@@ -13,9 +13,9 @@ from pathlib import Path
 
 from evalkit.adapters.no_tracker import NoTracker
 from evalkit.adapters.run_folder import RunFolder
-from evalkit.cli.execute import sandbox_lines
 from evalkit.cli.execute_sharded import is_sharded, looked
 from evalkit.cli.hydra_app import Composed, launch
+from evalkit.cli.judged_in import sandbox_lines
 from evalkit.cli.own_options import take_form
 from evalkit.cli.tables import counted, show
 from evalkit.cli.watch.held import held_by

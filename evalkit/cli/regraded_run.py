@@ -11,8 +11,9 @@ from typing import TypeVar
 from evalkit import __version__
 from evalkit.adapters.jsonl_journal import JsonlJournal
 from evalkit.adapters.run_folder import RunFolder
-from evalkit.cli.execute import as_yaml, commit, rubrics_yaml, sandbox_tags
 from evalkit.cli.hydra_app import leaves
+from evalkit.cli.judged_in import sandbox_tags
+from evalkit.cli.provenance import as_yaml, commit, rubrics_yaml
 from evalkit.cli.report import at_end
 from evalkit.cli.source_run import SourceRun
 from evalkit.core.digest import rubric_digest

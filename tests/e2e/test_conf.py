@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from evalkit.cli import main
-from evalkit.cli.execute import flaky_tags, judged_by
 from evalkit.cli.hydra_app import composed, groups, launch, options, sweep_names
+from evalkit.cli.judged_in import flaky_tags, judged_by
 from evalkit.core.errors import ConfigError, SandboxError
 from evalkit.places import installed
 from evalkit.settings import PORTS, TARGETS, RampSettings, fingerprinted, read, target

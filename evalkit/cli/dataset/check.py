@@ -59,8 +59,8 @@ async def _examined(
 ) -> dict[str, "Health | None"]:
     """The health of each; None for those that were proven before and take minutes to prove."""
     from evalkit.adapters.health_cache import HealthCache  # noqa: PLC0415  as above
-    from evalkit.cli.execute import judged_by  # noqa: PLC0415
     from evalkit.cli.health_lines import HealthLines  # noqa: PLC0415
+    from evalkit.cli.judged_in import judged_by  # noqa: PLC0415
     from evalkit.places import mlruns  # noqa: PLC0415
     from evalkit.run.health import Health, examine_all  # noqa: PLC0415
 

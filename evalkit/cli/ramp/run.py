@@ -10,8 +10,9 @@ from typing import Any
 from evalkit import __version__
 from evalkit.adapters.ramp_folder import RampFolder
 from evalkit.adapters.run_folder import RunFolder
-from evalkit.cli.execute import as_yaml, commit, sandbox_tags
 from evalkit.cli.hydra_app import Composed, leaves
+from evalkit.cli.judged_in import sandbox_tags
+from evalkit.cli.provenance import as_yaml, commit
 from evalkit.core.ports import RunRecord
 from evalkit.core.ramp_summary import ramp_summary
 from evalkit.core.summary import DatasetFacts, Facts, Summary

@@ -12,7 +12,7 @@ import yaml
 from evalkit import __version__
 from evalkit.adapters.litellm_model import scrub
 from evalkit.adapters.rubric_files import kept_as
-from evalkit.cli.execute import as_yaml
+from evalkit.cli.provenance import as_yaml
 from evalkit.core.errors import ConfigError
 from evalkit.core.promotion import Ruling
 from evalkit.core.skills import Skill

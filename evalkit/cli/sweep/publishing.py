@@ -10,8 +10,8 @@ from typing import Any
 from evalkit import __version__
 from evalkit.adapters.mlflow_store import local_uri
 from evalkit.adapters.sweep_folder import SweepFolder
-from evalkit.cli.execute import commit
 from evalkit.cli.hydra_app import leaves
+from evalkit.cli.provenance import commit
 from evalkit.cli.sweep.board import SweepBoard
 from evalkit.cli.sweep.plan import SweepPlan
 from evalkit.core.errors import TrackerError

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from evalkit.adapters.sweep_folder import SweepFolder, is_held
 from evalkit.cli.elsewhere import here
-from evalkit.cli.execute import as_yaml
 from evalkit.cli.hydra_app import launch
+from evalkit.cli.provenance import as_yaml
 from evalkit.cli.sweep.board import SweepBoard
 from evalkit.cli.sweep.cell import CellJob, lock_of
 from evalkit.cli.sweep.lines import watching
