@@ -1,11 +1,14 @@
 """Runs over a provider that misbehaves: nothing recorded is lost or paid twice, and unfinished is not unsolved."""
 
 import json
+import time
 
 import pytest
 
 from tests.e2e.test_run import remote
 from tests.servers.faulty import FAULTS, ODD, faulty
+from tests.servers.threaded import serving
+from tests.servers.wire import Wire
 
 EVERY = [*FAULTS, *ODD, "hang", "drip"]
 
@@ -80,3 +83,53 @@ def test_a_time_out_is_no_wrong_answer(home, word):
         assert home.evalkit("run", *arguments).returncode == 3
     assert rows(home)["i1"]["error_type"] == "provider_timeout"
     assert home.summary()["counts"] == {"solved": 2, "unsolved": 0, "unfinished": 1, "quarantined": 0}
+
+
+GONE = {"cut": (Wire.cut, Wire.mend), "silent": (lambda wire: wire.frozen.set(), lambda wire: wire.frozen.clear())}
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_a_network_that_goes_and_comes_back_costs_no_more_than_what_was_on_its_way(home, how):
+    gone, back = GONE[how]
+    with serving(latency_s=0.01) as server, Wire(server.port) as wire:
+        settings = {"limits.identical_errors": 0, "limits.probe_s": 0.2, "retry.attempts": 1}
+        arguments = remote(home, 60, server, **settings)
+        arguments += [f"ladder.rungs.only.api_base={wire.url}/v1", "ladder.rungs.only.timeout_s=2"]
+        process = home.start("run", *arguments)
+        while sum(server.answered.values()) < 10:
+            time.sleep(0.01)
+            assert process.poll() is None, process.communicate()
+        gone(wire)
+        told = ""
+        while "outages in a row" not in told:
+            told = process.stderr.readline()
+            assert process.poll() is None, told
+        back(wire)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, "Traceback" in err, "answers again" in err) == (3, False, True), err
+        lost = 60 - home.summary()["counts"]["solved"]
+        assert home.summary()["counts"] == {"solved": 60 - lost, "unsolved": 0, "unfinished": lost, "quarantined": 0}
+        assert 3 <= lost <= 3 + 10, "the outages in a row, and the probes that failed"
+        assert home.evalkit("run", *arguments).returncode == 0
+    assert home.summary()["counts"]["solved"] == 60
+    assert sum(server.answered.values()) <= 60 + 4, "answered, and the answer was lost on its way"
+    assert recorded_once(home, 60)
+
+
+def test_a_network_that_stays_away_stops_the_run_and_the_same_command_goes_on(home):
+    with serving(latency_s=0.01) as server, Wire(server.port) as wire:
+        settings = {"limits.probe_s": 0.05, "retry.attempts": 1}
+        arguments = [*remote(home, 40, server, **settings), f"ladder.rungs.only.api_base={wire.url}/v1"]
+        process = home.start("run", *arguments)
+        while sum(server.answered.values()) < 10:
+            time.sleep(0.01)
+            assert process.poll() is None, process.communicate()
+        wire.cut()
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, "Traceback" in err) == (3, False), err
+        assert "the same error 5 times in a row" in err.splitlines()[-1]
+        assert home.summary()["counts"]["unsolved"] == 0
+        wire.mend()
+        assert home.evalkit("run", *arguments).returncode == 0
+    assert home.summary()["counts"]["solved"] == 40
+    assert recorded_once(home, 40)
