@@ -34,6 +34,9 @@ class LocalWorkers:
 
     module: str
 
+    async def join(self) -> None:
+        """Processes can always be."""
+
     async def start(self, number: int, link: asyncio.Protocol) -> LocalProcess:  # noqa: ARG002  they are all alike
         """Start a worker, and connect `link` with it."""
         ours, theirs = socket.socketpair()

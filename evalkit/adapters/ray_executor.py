@@ -77,9 +77,19 @@ class RayWorkers:
         self._expected: dict[bytes, asyncio.Future[socket.socket]] = {}
         self._joining = asyncio.Lock()
 
+    async def join(self) -> None:
+        """Connect with the cluster, once. Raises ConfigError where there is none."""
+        async with self._joining:
+            if self._ray is None:
+                self._ray = await asyncio.to_thread(self._connected)
+                self._host = self._ray.util.get_node_ip_address()
+                self._listening = socket.create_server((self._host, 0))
+                self._listening.setblocking(False)  # noqa: FBT003  the standard library's own signature
+                self._greeting = asyncio.get_running_loop().create_task(self._greet(self._listening))
+
     async def start(self, number: int, link: asyncio.Protocol) -> RayTask:  # noqa: ARG002  Ray places them
         """Start a worker wherever there is a CPU free, and connect `link` with it. Raises ConfigError."""
-        await self._joined()
+        await self.join()
         loop = asyncio.get_running_loop()
         while True:
             ident = secrets.token_bytes(IDENT)
@@ -111,19 +121,10 @@ class RayWorkers:
 
     async def check(self) -> str:
         """Which nodes there are, with how many CPUs. Raises ConfigError where there is no cluster."""
-        await self._joined()
+        await self.join()
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         free = self._ray.cluster_resources().get("CPU", 0.0)
         return f"Ray {self._ray.__version__}, {len(nodes)} nodes, {free:.0f} CPUs"
-
-    async def _joined(self) -> None:
-        async with self._joining:
-            if self._ray is None:
-                self._ray = await asyncio.to_thread(self._connected)
-                self._host = self._ray.util.get_node_ip_address()
-                self._listening = socket.create_server((self._host, 0))
-                self._listening.setblocking(False)  # noqa: FBT003  the standard library's own signature
-                self._greeting = asyncio.get_running_loop().create_task(self._greet(self._listening))
 
     def _connected(self) -> Any:
         try:

@@ -105,8 +105,8 @@ class Session:
         if self._crew is None:
             return await self._run(gated=gated)
         self._wired.within(lambda graders: GuardedGraders(graders, elsewhere))
-        self._crew.prepare()
         try:
+            await self._crew.prepare()
             return await self._run(gated=gated)
         finally:
             await self._crew.end()

@@ -37,6 +37,10 @@ ENDING_S = 10.0  # that a worker gets to close its sandboxes
 class Workers(Protocol):
     """Where workers are started."""
 
+    async def join(self) -> None:
+        """Make sure that workers can be started here at all. Raises ConfigError."""
+        ...
+
     async def start(self, number: int, link: Link) -> Started:
         """Start worker `number`, whose end of `link` will be connected. Raises ConfigError where that cannot be."""
         ...
@@ -73,8 +77,12 @@ class Crew:
         self._ground: Ground | None = None
         self._over = asyncio.Event()  # nothing is left to hand out
 
-    def prepare(self) -> None:
-        """Have the workers started, so that they load their libraries while the run makes sure of the rest."""
+    async def prepare(self) -> None:
+        """Have the workers started, so that they load their libraries while the run makes sure of the rest.
+
+        Raises ConfigError where none can be.
+        """
+        await self._workers.join()
         for number in range(self._count):
             self._start(number)
 

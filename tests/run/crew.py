@@ -29,6 +29,9 @@ class Here:
         self.started.append(one)
         return one
 
+    async def join(self):
+        return None
+
     async def close(self):
         return None
 
@@ -98,7 +101,7 @@ def crew_for(climb, instances, count, concurrency=2, *, capped=False, said=None)
 def sharded(climb, instances, count, *, epochs=1, identical=3, quarantined=None, spending=None, said=None, **more):
     """An evaluation whose climbs are made by `count` workers, with its crew and its workers' starter."""
     crew, here = crew_for(climb, instances, count, capped=spending is not None, said=said, **more)
-    crew.prepare()
+    here.preparing = asyncio.get_running_loop().create_task(crew.prepare())
     crew.stand(Ground(climb.journal, None, {}, ()))
     asked = Climb(
         climb.ladder,

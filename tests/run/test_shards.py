@@ -18,6 +18,7 @@ from evalkit.core.types import Completion, Message, Verdict
 from evalkit.run.climbed import Climb
 from evalkit.run.evaluate import Evaluation, Plan
 from evalkit.run.guarded import GuardedGraders
+from evalkit.run.ramp import Inheriting
 from evalkit.run.shards import Ground
 from evalkit.run.shards_calls import elsewhere
 from evalkit.run.spending import Spending
@@ -263,6 +264,23 @@ async def test_a_grader_is_asked_in_the_worker_and_within_the_runs_budget(open_j
     assert summary.status == "paused"
     assert grader.rung_asked + summary.by_rung[0].attempts <= 7
     assert summary.counts["solved"] == grader.rung_asked >= 3
+
+
+async def test_workers_take_over_what_an_earlier_phase_has_paid_for_and_it_counts(tmp_path):
+    with closing(JsonlJournal(tmp_path / "earlier.jsonl", "key")) as earlier:
+        evaluation, crew, _ = sharded(climb_of(FunctionModel(answering({})), earlier), instances(3), 2)
+        await run(evaluation, crew)
+        with closing(JsonlJournal(tmp_path / "own.jsonl", "key")) as own:
+            spending = spending_of(Caps(calls=100))
+            await spending.begin(own)
+            model = Held(answering({}))
+            climb = climb_of(model, Inheriting(own, [earlier], spending.took_over))
+            evaluation, crew, _ = sharded(climb, instances(5), 2, spending=spending)
+            summary = await run(evaluation, crew)
+            assert summary.counts["solved"] == 5
+            assert {name for name, _ in model.asked} == {"i3", "i4"}
+            assert len(own.recorded()) == 5 * 4
+            assert spending.budget.spent.calls == 5 * 2
 
 
 class Grader:
