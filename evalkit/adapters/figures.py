@@ -157,12 +157,26 @@ def _figure(path: Path, *, height: float, width: float = 8.0) -> Iterator[Any]:
     from matplotlib.figure import Figure  # noqa: PLC0415  no pyplot: nothing is global, no window is looked for
 
     with rc_context(LOOK):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout=_laid_out_once())
         axes = figure.add_subplot()
         yield axes
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"Date": None} if path.suffix == ".svg" else {}
         figure.savefig(path, metadata=metadata, dpi=120)
+
+
+def _laid_out_once() -> Any:
+    """Matplotlib lays out before it saves and again while it saves: the same, and half of a figure's time."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415  as above
+
+    class Once(ConstrainedLayoutEngine):
+        def execute(self, fig: Any) -> Any:
+            if not vars(self).setdefault("done", False):
+                vars(self)["done"] = True
+                return super().execute(fig)
+            return None
+
+    return Once()
 
 
 def _names(axes: Any, names: Sequence[str]) -> None:

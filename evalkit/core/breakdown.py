@@ -64,7 +64,7 @@ def by_failure(pairs: Iterable[Pair]) -> tuple[FailurePair, ...]:
     """The classes that unsolved climbs ended with, the most frequent first."""
     ended: dict[str, Counter[str]] = {name: Counter() for name in ("a", "b", "cured_a", "cured_b")}
     for pair in pairs:
-        for one, other in zip(pair.a, pair.b, strict=True):
+        for one, other in _climbs(pair):
             _count(ended["a"], ended["cured_a"], one, other)
             _count(ended["b"], ended["cured_b"], other, one)
     names = sorted({*ended["a"], *ended["b"]}, key=lambda name: (-ended["a"][name] - ended["b"][name], name))
@@ -109,12 +109,17 @@ def _groups(
 
 def group(name: str, pairs: Sequence[Pair]) -> Group:
     """What a part of the pairs comes to."""
-    only_a = sum(one.solved > other.solved for pair in pairs for one, other in zip(pair.a, pair.b, strict=True))
-    only_b = sum(one.solved < other.solved for pair in pairs for one, other in zip(pair.a, pair.b, strict=True))
+    shares = [pair.shares for pair in pairs]
     once = all(len(pair.a) == 1 for pair in pairs)
+    climbs = shares if once else [(one.solved, other.solved) for pair in pairs for one, other in _climbs(pair)]
+    only_a, only_b = sum(one > other for one, other in climbs), sum(one < other for one, other in climbs)
     uplift = difference(only_a, only_b, len(pairs)) if once else None
-    a, b = (sum(pair.shares[side] for pair in pairs) / len(pairs) for side in (0, 1))
+    a, b = (sum(side) / len(pairs) for side in zip(*shares, strict=True))
     return Group(name, len(pairs), a, b, only_a, only_b, uplift)
+
+
+def _climbs(pair: Pair) -> Iterable[tuple[InstanceRow, InstanceRow]]:
+    return zip(pair.a, pair.b, strict=True)
 
 
 def _count(ended: Counter[str], cured: Counter[str], one: InstanceRow, other: InstanceRow) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
+from operator import attrgetter
 
 from evalkit.core.breakdown import FailurePair, Group, RungPair, by_cluster, by_difficulty, by_failure, by_rung, by_tag
 from evalkit.core.errors import ConfigError
@@ -27,9 +28,9 @@ from evalkit.core.types import JUDGED
 
 LEVEL = 0.05
 QUANTITIES: tuple[Callable[[InstanceRow], float | None], ...] = (
-    lambda row: row.attempts,
-    lambda row: row.time_seconds,
-    lambda row: row.cost_usd,
+    attrgetter("attempts"),
+    attrgetter("time_seconds"),
+    attrgetter("cost_usd"),
 )
 Outcomes = dict[str, list[bool]]
 
@@ -214,15 +215,16 @@ def _means(
     """An instance's mean over its epochs; those where it is unknown in one are left out."""
     found = {}
     for name, rows in climbs.items():
-        values = [one for row in rows if (one := value(row)) is not None]
-        if len(values) == len(rows):
-            found[name] = sum(values) / len(values)
+        values = [value(row) for row in rows]
+        known = [one for one in values if one is not None]
+        if len(known) == len(values):
+            found[name] = sum(known) / len(known)
     return found
 
 
 def _per_solved(pairs: Sequence[Pair]) -> CostPerSolved:
     costs = [
-        _means(rows, lambda row: row.cost_usd)
+        _means(rows, attrgetter("cost_usd"))
         for rows in ({one.instance_id: one.a for one in pairs}, {one.instance_id: one.b for one in pairs})
     ]
     a, b = ((cost, {one.instance_id: one.shares[side] for one in pairs}) for side, cost in enumerate(costs))

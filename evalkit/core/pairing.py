@@ -65,6 +65,8 @@ def pair(a: Side, b: Side) -> tuple[Pair, ...]:
 
 def _pair(name: str, climbs: Sequence[tuple[InstanceRow, InstanceRow]]) -> Pair:
     a, b = zip(*climbs, strict=True)
+    if len(a) == 1:  # most often
+        return Pair(name, a, b, (float(a[0].solved), float(b[0].solved)))
     shares = sum(row.solved for row in a) / len(a), sum(row.solved for row in b) / len(b)
     return Pair(name, a, b, shares)
 
