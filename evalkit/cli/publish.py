@@ -89,7 +89,7 @@ def _publish(folder: Path, args: argparse.Namespace) -> None:
         from evalkit.adapters.sweep_folder import SweepFolder  # noqa: PLC0415  for sweeps
         from evalkit.cli.sweep.adopting import adopt  # noqa: PLC0415
 
-        if cells := adopt(SweepFolder(folder)):
+        if cells := adopt(SweepFolder(folder), args.uri):
             print(f"{folder.name}: {counted(cells, 'cell')} of it named as its own")
 
 

@@ -163,8 +163,30 @@ def test_cells_in_two_processes_share_one_store_and_name_the_sweeps_run(home, tr
     (summary,) = [run for run, kind in tags.items() if kind == "sweep"]
     assert named == [(summary,)] * 2
     assert set(status.values()) == {"FINISHED"}
+    with sqlite3.connect(home.path / "mlruns/mlflow.db") as store:
+        told = dict(store.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (summary,)).fetchall())
+    assert "Sweep caps**: 2 cells: 2 complete. Best: `max_attempts=2`" in told["mlflow.note.content"]
+    assert f"{summary}/artifacts/leaderboard_table.json" in told["mlflow.note.content"]
+    assert "evalkit.commit" not in told  # this home is not under git
     artifacts = {path.name for path in home.path.glob(f"mlruns/artifacts/**/{summary}/artifacts/*")}
     assert artifacts >= {"leaderboard.csv", "leaderboard.json", "effects.json", "frontier.png", "sweep.json"}
+
+
+@pytest.mark.slow
+def test_cells_of_a_sweep_whose_store_was_away_are_named_as_its_own_later(home, tracked):
+    place = home.write("store", "in the way")
+    arguments = [*tracked, f"tracker.uri=sqlite:///{place}/mlflow.db"]
+    found = home.evalkit("sweep", "caps", *arguments)
+    assert (found.returncode, "MLflow did not get the sweep's summary" in found.stderr) == (0, True), found.stderr
+    place.unlink()
+    again = home.evalkit("sweep", "caps", *arguments)
+    assert again.returncode == 0, again.stderr
+    with sqlite3.connect(place / "mlflow.db") as store:
+        kinds = store.execute("SELECT run_uuid, value FROM tags WHERE key = 'evalkit.kind'").fetchall()
+        named = store.execute("SELECT value FROM tags WHERE key = 'evalkit.sweep'").fetchall()
+    (summary,) = [run for run, kind in kinds if kind == "sweep"]
+    assert named == [(summary,)] * 2
+    assert {row["run_id"] for row in board(home)} == {run for run, kind in kinds if kind == "run"}
 
 
 @pytest.mark.slow

@@ -16,12 +16,12 @@ from evalkit.places import mlruns
 TAG = "evalkit.sweep"
 
 
-def adopt(folder: SweepFolder) -> int:
-    """Give the sweep's cells its run's id, in their folders and in the store; how many had only its key.
+def adopt(folder: SweepFolder, uri: str | None = None) -> int:
+    """Give the sweep's cells its run's id, in their folders and in the store at `uri`; how many had only its key.
 
     One that is under way in another process, or that the store does not take, keeps the key until the next time.
     """
-    return sum([_adopted(path, folder.run_id) for path in _waiting(folder)]) if folder.run_id else 0
+    return sum([_adopted(path, folder.run_id, uri) for path in _waiting(folder)]) if folder.run_id else 0
 
 
 def _waiting(folder: SweepFolder) -> Iterator[Path]:
@@ -38,7 +38,7 @@ def _tag(path: Path) -> str:
         return ""
 
 
-def _adopted(path: Path, run_id: str) -> bool:
+def _adopted(path: Path, run_id: str, uri: str | None) -> bool:
     run = RunFolder(path)
     try:
         summary = run.summary()
@@ -47,7 +47,7 @@ def _adopted(path: Path, run_id: str) -> bool:
         tags = {TAG: run_id}
         run.rename(summary.name, tags, replace(summary, tags={**summary.tags, **tags}))
         if not str(tracker_of(path).get("_target_")).endswith(".NoTracker"):
-            publish_run(path)
+            publish_run(path, uri)
     except EvalkitError as error:
         print(f"evalkit: {path.name} is not shown with its sweep yet: {error}", file=sys.stderr)
         return False

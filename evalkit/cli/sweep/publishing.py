@@ -20,6 +20,7 @@ from evalkit.places import home
 OTHERS = ("published.json", "summary_run.json")  # what publishing itself leaves in the folder
 UNTRACKED = "evalkit.adapters.no_tracker.NoTracker"
 RUNNING = "running"
+UNDER_WAY = "**Sweep {}** is under way: each of its cells is a run of its own."
 
 
 class Publishing:
@@ -33,14 +34,15 @@ class Publishing:
     def open(self) -> None:
         """Make the sweep known, unless it is."""
         if not self._folder.run_id or self._folder.store != self._uri:
-            self._publish(self._tags("true" if self._plan.simulated else "false"), {}, RUNNING)
+            tags = self._tags("true" if self._plan.simulated else "false", UNDER_WAY.format(self._plan.name))
+            self._publish(tags, {}, RUNNING)
 
     def close(self, board: SweepBoard) -> None:
         """Write what the sweep came to, and publish it where that is news."""
         board.write()
         if self._stamp.is_file() and self._stamp.read_text() == self._digest(board):
             return
-        tags = {**self._tags(str(board.simulated).lower()), **board.tags}
+        tags = {**self._tags(str(board.simulated).lower(), board.note), **board.tags}
         if self._publish(tags, board.metrics, board.status):
             self._stamp.parent.mkdir(parents=True, exist_ok=True)
             self._stamp.write_text(self._digest(board), encoding="utf-8")
@@ -81,10 +83,11 @@ class Publishing:
             if name.split(".")[0] not in swept and name not in swept and not name.startswith("tracker.")
         }
 
-    def _tags(self, simulated: str) -> dict[str, str]:
+    def _tags(self, simulated: str, note: str) -> dict[str, str]:
         plan = self._plan
         return {
             "evalkit.simulated": simulated,
+            "mlflow.note.content": note,
             "evalkit.version": __version__,
             "evalkit.commit": commit(),
             "evalkit.sweep_name": plan.name,
@@ -92,7 +95,7 @@ class Publishing:
         }
 
     def _digest(self, board: SweepBoard) -> str:
-        digest = hashlib.sha256(json.dumps([self._uri, board.tags, board.metrics, board.status]).encode())
+        digest = hashlib.sha256(json.dumps([self._uri, board.tags, board.note, board.metrics, board.status]).encode())
         for path in sorted(self._folder.path.rglob("*")):
             if path.is_file() and path.name not in OTHERS:
                 digest.update(str(path).encode() + path.read_bytes())

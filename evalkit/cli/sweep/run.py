@@ -8,6 +8,7 @@ from evalkit.adapters.sweep_folder import SweepFolder, is_held
 from evalkit.cli.elsewhere import here
 from evalkit.cli.hydra_app import launch
 from evalkit.cli.provenance import as_yaml
+from evalkit.cli.sweep.adopting import adopt
 from evalkit.cli.sweep.board import SweepBoard
 from evalkit.cli.sweep.cell import CellJob, lock_of
 from evalkit.cli.sweep.lines import watching
@@ -98,6 +99,10 @@ class SweepRun:
         found = self._scratch / "optimization_results.yaml"
         if found.is_file():
             self._folder.write("optuna.yaml", found.read_bytes())
+        board = self._published()
+        return self._published() if self._folder.run_id and adopt(self._folder) else board
+
+    def _published(self) -> SweepBoard:
         board = SweepBoard(self._folder, self._plan.name, self._where)
         self._publishing.close(board)
         return board
