@@ -1,7 +1,6 @@
 """One run: instances x epochs climb the ladder, so many at once, and what comes of it is added up."""
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,7 +12,8 @@ from evalkit.core.ports import Observer
 from evalkit.core.summary import Facts, Summary
 from evalkit.core.tally import Tally
 from evalkit.core.types import Completion, Grading, Instance, Prompt, Solution, Status
-from evalkit.run.climbed import NOT_BEGUN, REASONS, Account, Climb, climbed
+from evalkit.run.alarm import Alarm
+from evalkit.run.climbed import NOT_BEGUN, Account, Climb, climbed
 from evalkit.run.gates import Gates, GateSettings, PutOff
 from evalkit.run.given_up import GivenUp
 from evalkit.run.ledger import paid_for_health
@@ -23,7 +23,7 @@ from evalkit.run.spending import Climber, Spending, climbing
 from evalkit.run.stopping import Stop, Stopped
 from evalkit.run.todo import Todo
 
-__all__ = ["Climb", "Crew", "Evaluation", "Plan", "fingerprint"]
+__all__ = ["Climb", "Crew", "Evaluation", "Plan"]
 
 IN_ORDER = 1000  # climbs on record: so many are recalled before the first new one is begun, more beside the new ones
 Taken = tuple[Instance, int]  # an instance and its epoch
@@ -90,7 +90,7 @@ class Evaluation:
             self._climb = replace(self._climb, verifier=plan.road.aside(climb.verifier))
         self._observers = observers
         self.todo = Todo(self._climbs())
-        self._alarm = _Alarm(plan.identical_errors)
+        self._alarm = Alarm(plan.identical_errors)
         self._ended: list[set[str]] = [set() for _ in range(plan.epochs)]  # by epoch: a pair a climb takes 56 bytes
 
     async def run(self) -> None:
@@ -270,32 +270,6 @@ class Evaluation:
         return None if self._spending is None else self._spending.climber(instance_id, epoch)
 
 
-class _Alarm:
-    """Rings when outages of one fingerprint follow each other without anything between (invariant 10)."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._last: tuple[Failure | None, str] | None = None
-        self._times = 0
-        self.error = ""
-
-    @property
-    def rang(self) -> bool:
-        return bool(self._limit) and self._times >= self._limit
-
-    def hear(self, solution: Solution) -> None:
-        if self.rang:
-            return
-        if solution.failure in REASONS:  # what a budget or a quota ends is no error
-            return
-        if solution.status is not Status.UNFINISHED:
-            self._last, self._times = None, 0
-            return
-        mark = (solution.failure, fingerprint(solution.error))
-        self._times = self._times + 1 if mark == self._last else 1
-        self._last, self.error = mark, solution.error
-
-
 def _name(taken: Taken) -> tuple[str, int]:
     return taken[0].id, taken[1]
 
@@ -305,11 +279,6 @@ def _begun(journal: Searchable) -> set[tuple[str, int]]:
     recorded = getattr(journal, "recorded", tuple)
     parts = (key.split("/", 2) for key in recorded())
     return {(one[0], int(one[1])) for one in parts if len(one) > 2 and one[1].isdecimal()}  # noqa: PLR2004  id/epoch/…
-
-
-def fingerprint(error: str) -> str:
-    """An error's text without what differs from one occurrence to the next: numbers, hex ids, quoted values."""
-    return re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(\.\d+)?|'[^']*'", "#", error)
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

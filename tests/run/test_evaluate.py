@@ -9,7 +9,8 @@ from evalkit.core.errors import GraderError, ProviderServerError, RateLimitError
 from evalkit.core.failure import Failure
 from evalkit.core.summary import DatasetFacts, Facts
 from evalkit.core.types import Completion
-from evalkit.run.evaluate import Climb, Evaluation, Plan, fingerprint
+from evalkit.run.alarm import fingerprint
+from evalkit.run.evaluate import Climb, Evaluation, Plan
 from tests.run.builders import FunctionModel, Memory, PlainStrategy, WordVerifier, instances, rungs
 
 FACTS = Facts("k", "n", DatasetFacts("d", "x", 0), "ladder", simulated=False, tags={})
