@@ -3,8 +3,9 @@
 import contextlib
 import io
 import json
+import os
 import shutil
-from functools import cache, partial
+from functools import cache
 
 import pytest
 import yaml
@@ -15,17 +16,23 @@ from evalkit.cli import main
 from evalkit.cli.hydra_app import groups, keys, options
 
 CODES = {0, 2, 3, 4, 5}
-fuzzed = partial(
-    settings,
-    deadline=None,
-    derandomize=True,  # each example takes half a second, so there are few: the same ones each time
-    phases=[Phase.explicit, Phase.generate],  # an example takes half a second: shrinking would take minutes
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
-)
-ROWS = [
-    {"id": f"i{n}", "prompt": f"Task {n}.", "rubric": {"rules": [{"id": "r", "kind": "regex", "pattern": "x"}]}}
-    for n in range(3)
-]
+MORE = int(os.environ.get("EVALKIT_FUZZ", "1"))  # so many times the examples, and others each time
+
+
+def fuzzed(max_examples):
+    """An example takes a tenth of a second and more: so there are few, the same ones each time, and none is shrunk."""
+    return settings(
+        max_examples=max_examples * MORE,
+        derandomize=MORE == 1,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
+    )
+
+
+RULE = {"id": "r", "kind": "regex", "pattern": "x", "message": "Say x."}
+ROWS = [{"id": f"i{n}", "prompt": f"Task {n}.", "rubric": {"rules": [RULE]}, "good": ["x"]} for n in range(3)]
 
 
 @pytest.fixture
