@@ -21,7 +21,9 @@ def explain(text: str, options: Callable[[str], Sequence[str]], names: Callable[
     """
     if found := OVERRIDE.search(text):
         near = _near(found[1], names(), "")
-        return f"Could not override {found[1]!r}: there is no such setting. {near + ALL if near else _add(text)}"
+        deep = found[1].count(".") > 1  # in a mapping, such as params, on, hints: what may be added lies there
+        more = near + (ALL if near and not deep else _add(text))
+        return f"Could not override {found[1]!r}: there is no such setting. {more}"
     if found := OPTION.search(text):
         return f"Could not find {found[1]!r}. {_option(found[1], options, names)}"
     if found := DELETE.search(text):
