@@ -26,7 +26,7 @@ def until(so, process):
     while not so():
         time.sleep(0.02)
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < began + 120
+        assert time.monotonic() < began + 300
 
 
 def is_gone(pid):
@@ -56,7 +56,7 @@ def test_killed_workers_are_replaced_killed_runs_leave_none_and_any_number_of_th
         began = time.monotonic()
         while not is_gone(other):
             time.sleep(0.02)
-            assert time.monotonic() < began + 30, "a worker outlived its run"
+            assert time.monotonic() < began + 120, "a worker outlived its run"
 
         server.hold, server.held = {f"i{n}" for n in range(16, COUNT)}, set()
         process = home.start("run", *arguments, "limits.processes=3")
@@ -66,7 +66,7 @@ def test_killed_workers_are_replaced_killed_runs_leave_none_and_any_number_of_th
             os.kill(one, signal.SIGINT)
         said(process)
         server.hold = set()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=240)
         assert (process.returncode, "Traceback" in err) == (130, False)
         assert all(map(is_gone, hands))
         assert home.summary()["counts"]["solved"] == 20
