@@ -11,6 +11,7 @@ CASES = {
     "max_attemps=3": "Did you mean 'max_attempts'? `--cfg job` shows all settings",
     "sample.sise=3": "Did you mean 'sample.size'",
     "nothing_like_it=1": "shows all settings; what may be added, such as a rung's params, is written ++nothing_like_it",
+    "feedback.hints.no_edit=x": "is written ++feedback.hints.no_edit",
     "+rung@ladder.rungs.mine=olama": "Did you mean 'ollama'? The rung options:",
     "dataset=": "The dataset options:",
     "~ladder.rungs.qwn": "Could not delete 'ladder.rungs.qwn'",
