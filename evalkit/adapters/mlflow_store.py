@@ -4,7 +4,6 @@ import fcntl
 import gc
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
-from types import ModuleType
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from evalkit.adapters.mlflow_views import provide
@@ -92,23 +90,6 @@ def load(uri: str) -> None:
     gc.freeze()
     if collecting:
         gc.enable()
-
-
-@contextmanager
-def without_pandas() -> Iterator[None]:
-    """Meanwhile pandas counts as not installed: MLflow takes it for data sets of frames, a third of its loading.
-
-    For a process that logs files, metrics and tags, and then ends. Where either is loaded, nothing is changed.
-    """
-    if {"pandas", "mlflow"} & sys.modules.keys():
-        yield
-        return
-    blocked = cast("dict[str, ModuleType | None]", sys.modules)  # None: importing it raises ImportError
-    blocked["pandas"] = None
-    try:
-        yield
-    finally:
-        del blocked["pandas"]
 
 
 def quiet() -> None:

@@ -80,24 +80,22 @@ class Record:
         """
         if not news and (known := self._known(store)):
             return known
-        from evalkit.adapters.mlflow_store import without_pandas  # noqa: PLC0415  MLflow takes a second
-        from evalkit.adapters.mlflow_summary_run import publish_summary_run  # noqa: PLC0415
+        from evalkit.adapters.mlflow_summary_run import publish_summary_run  # noqa: PLC0415  MLflow takes a second
 
         try:
-            with without_pandas():
-                return publish_summary_run(
-                    self.path,
-                    uri=store.uri,
-                    home=str(home()),
-                    experiment=store.experiment,
-                    kind="comparison",
-                    key=self.key,
-                    name=name,
-                    tags={**tags, "evalkit.version": __version__},
-                    params=params,
-                    metrics=metrics,
-                    tables=["flips.json"] if (self.path / "flips.json").is_file() else [],
-                )
+            return publish_summary_run(
+                self.path,
+                uri=store.uri,
+                home=str(home()),
+                experiment=store.experiment,
+                kind="comparison",
+                key=self.key,
+                name=name,
+                tags={**tags, "evalkit.version": __version__},
+                params=params,
+                metrics=metrics,
+                tables=["flips.json"] if (self.path / "flips.json").is_file() else [],
+            )
         except TrackerError as error:
             print(
                 f"evalkit: MLflow did not get the comparison: {error}. Later: evalkit publish {self.where}",
