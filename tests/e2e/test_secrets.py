@@ -17,6 +17,25 @@ KEYS = {
 }
 PERSON, FIRM = "ada.lovelace@example.org", "Acme Corporation"
 HOSTILE = '\x1b]0;mine\x07 | a | <script>alert(1)</script> =HYPERLINK("http://x")'
+KEPT = ("journal.jsonl", "answers.sqlite", "answers.sqlite-wal")  # with texts as they were: docs/security.md
+SWEEP = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '2,3'}}}\n"
+PHASES = ["ramp.phases.p5.size=2", "ramp.phases.p10.size=4"]
+PHASES += [f"~ramp.phases.{name}" for name in ("p30", "p100", "p300")]
+# Commands that read what the others have written, and write pages, notebooks and figures of it; test_register looks
+# into what is registered.
+READING = [
+    ("report", "a"),
+    ("report", "a", "b", "--notebook"),
+    ("compare", "a", "b", "--notebook"),
+    ("compare", "--sweep", "seeds", "--format", "markdown"),
+    ("triage", "a"),
+    ("triage", "a", "--format", "markdown"),
+    ("regrade", "a"),
+    ("simulate", "b"),
+    ("watch", "a", "--once"),
+    ("runs", "--format", "csv"),
+    ("publish",),
+]
 
 
 def files(home):
@@ -62,23 +81,28 @@ def test_invariant_12_no_key_and_nothing_scrubbed_is_in_any_file_or_line_of_a_wh
 
     with serving() as server:
         arguments = made(home, server)
-        evalkit("run", *arguments, "name=a", codes=(3,))
-    (a,) = (run.name for run in home.runs)
-    evalkit("report", a)
-    evalkit("triage", a)
-    evalkit("triage", a, "--format", "markdown")
-    evalkit("runs", "--format", "csv")
+        evalkit("run", *arguments, "name=a", "cache=all", codes=(3,))
+        server.broken = set()
+        evalkit("run", *arguments, "name=b", "seed=1")
+        home.write("sweeps/seeds.yaml", SWEEP)
+        evalkit("sweep", "seeds", *arguments)
+        evalkit("ramp", *arguments, *PHASES, codes=(0, 4))
+        evalkit("doctor", *arguments, codes=(0, 3))
+    for words in READING:
+        evalkit(*words)
     assert server.keys == {f"Bearer {SECRET}"}, "it was used"
+    assert {path.name for path in files(home)} >= {"answers.sqlite", "mlflow.db", "phase_1_results.json", "report.html"}
     for name, key in KEYS.items():
         assert (name, holding(home, key), key in said) == (name, [], False)
-    assert (holding(home, PERSON, but=("tasks.jsonl", "journal.jsonl")), PERSON in said) == ([], False)
-    assert (holding(home, FIRM, but=("journal.jsonl",)), FIRM in said) == ([], False)
+    assert (holding(home, PERSON, but=("tasks.jsonl", *KEPT)), PERSON in said) == ([], False)
+    assert (holding(home, FIRM, but=KEPT), FIRM in said) == ([], False)
     assert "\x1b" not in said
     assert "\x07" not in said
     pages = [path for path in files(home) if path.suffix in (".html", ".ipynb", ".md")]
     assert pages
     assert [path for path in pages if "<script>alert(1)" in path.read_text()] == []
-    answer = (home.path / "mlruns/runs" / a / "instances/i0/attempt_1.txt").read_text()
+    (a,) = (run for run in home.runs if json.loads((run / "record.json").read_text())["name"] == "a")
+    answer = (a / "instances/i0/attempt_1.txt").read_text()
     assert answer.startswith("Write to [scrubbed: emails] of [scrubbed].")
 
 
