@@ -78,7 +78,8 @@ def engine():
         api.import_image_from_data(tools(), *IMAGE.split(":"))
     yield one
     one.end()
-    subprocess.run(["umount", "-R", "-q", "-l", place / "exec"], check=False)
+    for mounted in ("exec", "data"):  # which it leaves mounted where it was killed
+        subprocess.run(["umount", "-R", "-q", "-l", place / mounted], check=False)
     shutil.rmtree(place, ignore_errors=True)
 
 
