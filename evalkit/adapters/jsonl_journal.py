@@ -5,8 +5,9 @@ A line is `{"crc":"<crc32 of the record's bytes>","record":{"key":â€¦,"value":â€
 damaged lines at the end: a power loss tears the group that was being written. A damaged line with a whole one behind
 it is an error that names file and line (docs/decisions/0006-torn-groups.md).
 
-Records are committed in groups (group commit: DeWitt et al., SIGMOD 1984): a thread writes and syncs all that came
-while it was busy with the ones before, so that fifty climbs at once pay for one sync and none holds the event loop.
+A record is written as soon as it is there, so that killing the process loses none, and synced before its effect counts.
+Syncs are in groups (group commit: DeWitt et al., SIGMOD 1984): a thread syncs all that came while it was busy with the
+ones before, so that fifty climbs at once pay for one sync and none holds the event loop.
 """
 
 import asyncio
@@ -45,31 +46,35 @@ _KEYED = msgspec.json.Decoder(_Keyed)
 
 @dataclass(slots=True)
 class _Line:
-    """A record on its way to the disk; `told` is where the event loop waits, `error` why it did not get there."""
+    """A record on its way to the disk; `told` is where the event loop waits, `error` why it did not get there.
+
+    `place` is where in the file it stands, once it is written.
+    """
 
     key: str
     data: bytes
     told: asyncio.Future[None] | None
+    place: int = 0
     error: StorageError | None = None
 
 
 class JsonlJournal:
     """A run's journal, open and locked for this process until `close`.
 
-    Used from the event loop's thread; the writing thread is its own. Only each record's place in the file is held
-    in memory, so a long run stays small. Whoever is cancelled while his record is being written has lost nothing:
-    it is written all the same, and `close` waits for it. Where two do the same effect at once, the first result on
-    record is the result of both. Raises JournalError if the file is damaged, of another run, or locked;
+    Used from the event loop's thread; the thread that syncs is its own. Only each record's place in the file is held
+    in memory, so a long run stays small. Whoever is cancelled while his record is being synced has lost nothing:
+    it comes to the disk all the same, and `close` waits for it. Where two do the same effect at once, the first
+    result on record is the result of both. Raises JournalError if the file is damaged, of another run, or locked;
     StorageError if it cannot be written.
     """
 
     def __init__(self, path: Path, run: str) -> None:
         self.path = path
         self._places: dict[str, int] = {}  # one number: a tuple of two takes three times the memory
-        self._waiting: dict[str, _Line] = {}  # not on disk yet
-        self._written = Condition()  # guards what waits; notified after each group
-        self._writing = False
-        self._writer = ThreadPoolExecutor(1, "journal")
+        self._waiting: dict[str, _Line] = {}  # written, but not on disk yet
+        self._synced = Condition()  # guards what waits and the file's end; notified after each group
+        self._syncing = False
+        self._syncer = ThreadPoolExecutor(1, "journal")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: RawIOBase = path.open("a+b", buffering=0)
@@ -91,15 +96,15 @@ class JsonlJournal:
         return value
 
     def __contains__(self, key: str) -> bool:
-        """Whether a result is recorded under `key`; one that is just being written is waited for."""
+        """Whether a result is recorded under `key`; one that is just being synced is waited for."""
         self._wait(key)
         return key in self._places
 
     def _wait(self, key: str) -> None:
-        """Until nothing waits under `key`; the writing thread needs nothing of this one."""
+        """Until nothing waits under `key`; the thread that syncs needs nothing of this one."""
         if key in self._waiting:
-            with self._written:
-                self._written.wait_for(lambda: key not in self._waiting)
+            with self._synced:
+                self._synced.wait_for(lambda: key not in self._waiting)
 
     def recorded(self) -> tuple[str, ...]:
         """The keys of all that is on disk, in the order in which it came there."""
@@ -107,11 +112,11 @@ class JsonlJournal:
 
     def close(self) -> None:
         """Wait until all is on disk, and release the lock."""
-        self._writer.shutdown()
+        self._syncer.shutdown()
         self._file.close()
 
     def _cut(self, end: int) -> None:
-        """Take half a line off again; where even that fails, the next start does it."""
+        """Take off again what did not get to the disk; where even that fails, the next start does it."""
         with suppress(OSError):
             self._file.truncate(end)
 
@@ -141,7 +146,7 @@ class JsonlJournal:
                 self._places[self._key(body, start)] = _place(start, line)
             end = start + len(line)
         self._file.truncate(end)
-        self._end = end
+        self._end = self._on_disk = end
         if end == 0:
             head = self._append("run", {"journal": VERSION, "run": run}, None)
             self._wait("run")
@@ -200,49 +205,65 @@ class JsonlJournal:
         return value
 
     def _append(self, key: str, value: object, told: asyncio.Future[None] | None) -> _Line:
-        """Hand a record to the writing thread, which sets `told` when it is on disk, or to a StorageError."""
+        """Write a record and have it synced: `told` is set when it is on disk, or to a StorageError."""
         record = msgspec.json.encode({"key": key, "value": value})
         line = _Line(key, b"".join((HEAD, b"%08x" % crc32(record), MIDDLE, record, b"}\n")), told)
-        with self._written:
+        with self._synced:
+            if not self._write(line):
+                _settle([line])
+                return line
             self._waiting[key] = line
-            wake, self._writing = not self._writing, True
+            wake, self._syncing = not self._syncing, True
         if wake:
-            self._writer.submit(self._write_waiting)
+            self._syncer.submit(self._sync_waiting)
         return line
 
-    def _write_waiting(self) -> None:
-        """Write what waits, and what came meanwhile, until nothing does."""
+    def _write(self, line: _Line) -> bool:
+        """Whether it fitted behind the others; not even a part of it stays if not."""
+        try:
+            _write_all(self._file.fileno(), line.data)
+        except OSError as error:
+            self._cut(self._end)
+            line.error = self._failed(error)
+            return False
+        line.place = _place(self._end, line.data)
+        self._end += len(line.data)
+        return True
+
+    def _sync_waiting(self) -> None:
+        """Sync what waits, and what came meanwhile, until nothing does."""
         while True:
-            with self._written:
-                lines = list(self._waiting.values())
+            with self._synced:
+                lines, end = list(self._waiting.values()), self._end
                 if not lines:
-                    self._writing = False
+                    self._syncing = False
                     return
-            self._commit(lines)
-            with self._written:
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                lines = self._give_up(error)
+            else:
+                self._on_disk = end
+                self._places.update((line.key, line.place) for line in lines)
+            with self._synced:
                 for line in lines:
                     del self._waiting[line.key]
-                self._written.notify_all()
+                self._synced.notify_all()
             _tell([line for line in lines if line.told is not None])
 
-    def _commit(self, lines: Sequence[_Line]) -> None:
-        """Write and sync a group at once; where it does not fit, one by one, to keep those that do."""
-        start = self._end
-        try:
-            _write_all(self._file.fileno(), b"".join(line.data for line in lines))
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._cut(start)
-            if len(lines) > 1:
-                for line in lines:
-                    self._commit([line])
-                return
-            said = f"{self.path}: {error.strerror}. What was recorded is intact; free space and run the command again."
-            lines[0].error = StorageError(said)
-            return
-        for line in lines:
-            self._places[line.key] = _place(self._end, line.data)
-            self._end += len(line.data)
+    def _give_up(self, error: OSError) -> list[_Line]:
+        """All that is not on disk, cut off again: a second sync would not tell of what the first one lost."""
+        with self._synced:
+            self._cut(self._on_disk)
+            self._end = self._on_disk
+            for line in self._waiting.values():
+                line.error = self._failed(error)
+            return list(self._waiting.values())
+
+    def _failed(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"{self.path}: {error.strerror}. What was recorded is intact; free space and run the command again."
+        )
 
 
 def _tell(lines: Sequence[_Line]) -> None:

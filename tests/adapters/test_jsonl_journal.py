@@ -1,6 +1,7 @@
 """The journal: effects happen once, and no record that was written is lost."""
 
 import asyncio
+import errno
 import json
 import os
 import random
@@ -139,6 +140,44 @@ async def test_records_of_many_climbs_at_once_are_synced_in_groups(tmp_path, mon
     assert len(syncs) < 20
     assert len(path.read_text().splitlines()) == 101
     assert await once(path, "77", Completion("other")) == (Completion("answer 77"), 0)
+
+
+async def test_what_came_while_others_are_synced_is_in_the_file_at_once_so_that_a_kill_loses_none(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "journal.jsonl"
+    journal, syncing, synced, sync = JsonlJournal(path, "r1"), threading.Event(), threading.Event(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (syncing.set(), synced.wait(20), sync(file)))
+    climbs = [asyncio.create_task(journal.once("first", Completion, Effect(FACTS[0])))]
+    await asyncio.to_thread(syncing.wait, 20)
+    climbs += [asyncio.create_task(journal.once(f"{n}", Completion, Effect(FACTS[0]))) for n in range(20)]
+    await asyncio.sleep(0)
+    killed = path.read_bytes()  # what a process that is killed now would leave
+    synced.set()
+    await asyncio.gather(*climbs)
+    journal.close()
+    left = tmp_path / "left.jsonl"
+    left.write_bytes(killed)
+    assert [await once(left, f"{n}", Completion("paid again")) for n in range(20)] == [(FACTS[0], 0)] * 20
+
+
+async def test_a_disk_that_fails_while_it_syncs_costs_what_was_not_on_it_and_that_is_said(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    await once(path, "a", FACTS[0])
+    before, journal, sync = path.read_bytes(), JsonlJournal(path, "r1"), os.fsync
+
+    def fails(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    lost = [asyncio.create_task(journal.once(f"{n}", Completion, Effect(FACTS[0]))) for n in range(5)]
+    found = await asyncio.gather(*lost, return_exceptions=True)
+    assert all(isinstance(one, StorageError) and "Input/output error" in str(one) for one in found), found
+    assert (journal.recorded(), path.read_bytes()) == (("a",), before)
+    monkeypatch.setattr(os, "fsync", sync)
+    assert await journal.once("b", Completion, Effect(FACTS[0])) == FACTS[0]  # the disk works again
+    journal.close()
+    assert await once(path, "b", Completion("paid again")) == (FACTS[0], 0)
 
 
 async def test_of_two_who_do_the_same_effect_at_once_both_get_the_first_result_and_none_waits_for_ever(tmp_path):
