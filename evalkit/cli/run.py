@@ -49,7 +49,7 @@ class Job:
         """Run it; its exit code."""
         started = time.perf_counter()
         if self.junit is not None:  # an earlier run's would be taken for this one's, should this one break off
-            self.junit.unlink(missing_ok=True)
+            _remove(self.junit)
         wired = Wired(composed.config, composed.choices, read(composed.config))
         # The tracker's library loads in a process of its own meanwhile; the sooner it begins, the less is waited for.
         wired.tracker.prepare()
@@ -92,6 +92,14 @@ class Job:
             return 0
         print(f"evalkit: {_too_low(summary, self.fail_under)}", file=sys.stderr)
         return GATE
+
+
+def _remove(old: Path) -> None:
+    """The file of an earlier run. Raises ConfigError."""
+    try:
+        old.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--junit {str(old)!r} cannot be written: {error.strerror}. Name another file.") from error
 
 
 def _too_low(summary: Summary, wanted: float) -> str:
