@@ -14,7 +14,7 @@ import pytest
 from evalkit.adapters.mlflow_facts import PARAM_LIMIT, cut
 from evalkit.adapters.mlflow_store import open_store
 from tests.e2e.command import Home
-from tests.servers.tracking import mlflow_server, object_store, objects, postgresql
+from tests.servers.tracking import content, mlflow_server, object_store, objects, postgresql
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 PROCESSES = 10
@@ -91,22 +91,24 @@ def found(client, key):
 
 
 def attempts(folder):
-    return {str(path.relative_to(folder)) for path in folder.glob("instances/*/*")}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("instances/*/*")}
 
 
 def artifacts(server, run, prefix):
-    """The climbs' files as the object store has them; of many instances they travel in one archive."""
+    """The climbs' files with what is in them, as the object store has them; of many they travel in one archive."""
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415  loaded by now
 
-    names = [name for name in objects(server.s3, prefix) if f"/{run.info.run_id}/artifacts/" in name]
-    inside = {name.partition("/artifacts/")[2] for name in names}
-    assert {"summary.json", "config.yaml", "lock.json", "instances.json"} <= inside
+    stored = [name for name in objects(server.s3, prefix) if f"/{run.info.run_id}/artifacts/" in name]
+    inside = {name.partition("/artifacts/")[2]: name for name in stored}
+    assert {"summary.json", "config.yaml", "lock.json", "instances.json"} <= set(inside)
     if "instances.zip" not in inside:
-        return {name for name in inside if name.startswith("instances/")}
+        climbs = {name: place for name, place in inside.items() if name.startswith("instances/")}
+        found = content(server.s3, climbs.values())
+        return {name: found[place] for name, place in climbs.items()}
     asked = {"run_id": run.info.run_id, "artifact_path": "instances.zip", "tracking_uri": server.uri}
     with zipfile.ZipFile(download_artifacts(**asked)) as packed:
         assert packed.testzip() is None
-        return set(packed.namelist())
+        return {name: packed.read(name) for name in packed.namelist()}
 
 
 def traces(client, run):

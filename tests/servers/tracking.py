@@ -111,6 +111,12 @@ def objects(given, prefix=""):
     return [one["Key"] for page in pages for one in page.get("Contents", ())]
 
 
+def content(given, names):
+    """What lies under each name in the bucket."""
+    client = _client(given)
+    return {name: client.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
+
+
 @contextmanager
 def mlflow_server(database, artifacts, environment, folder):
     """The address of `mlflow server` over a database, which hands artifacts on to the place `artifacts`.
