@@ -16,6 +16,7 @@ from evalkit.adapters.mlflow_store import local_uri, open_store
 from evalkit.adapters.mlflow_tracker import MlflowTracker
 from evalkit.core.errors import TrackerError
 from tests.adapters.mlflow_builders import KEY, MIXED, MadeRun, dump, solved, unfinished
+from tests.servers.ports import free_port
 
 PATIENT_S = 120  # for what takes seconds on an idle machine
 
@@ -210,12 +211,6 @@ def points_of(home, tracker):
         found = store.execute("SELECT key FROM metrics").fetchall()
     store.close()
     return {key for (key,) in found}
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def answers(port) -> bool:

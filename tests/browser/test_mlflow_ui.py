@@ -6,7 +6,6 @@ With EVALKIT_SCREENSHOTS=FOLDER each page's picture is kept there.
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from evalkit.adapters.mlflow_publish import publish
 from evalkit.adapters.mlflow_store import local_uri, open_store
 from tests.adapters.mlflow_builders import MadeRun, solved, unsolved
+from tests.servers.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SWEEP = "5eeb5eeb5eeb"
@@ -47,9 +47,7 @@ def stored(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(stored):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "evalkit", "ui", "--port", str(port)]
     server = subprocess.Popen(command, env={**os.environ, "EVALKIT_HOME": str(stored[0])}, stdout=subprocess.PIPE)
     until(lambda: urlopen(f"http://127.0.0.1:{port}/health", timeout=5).status == 200)

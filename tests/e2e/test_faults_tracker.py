@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 
 from evalkit.adapters.mlflow_store import ENVIRONMENT
 from tests.e2e.test_run import remote
+from tests.servers.ports import free_port
 from tests.servers.threaded import serving
 from tests.servers.wire import Wire
 
@@ -30,8 +30,7 @@ class Server:
 
     def __init__(self, folder):
         self.database = folder / "server.db"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._process = None
 
     def start(self):

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,14 +19,9 @@ from evalkit.core.errors import InfrastructureError
 from tests.cache import USERS
 from tests.e2e.command import Home
 from tests.e2e.test_register_weights import SMALLEST, facts
+from tests.servers.ports import free_port
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1])
 
 
 def script():
@@ -37,7 +31,7 @@ def script():
     text = "\n".join(re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
     for old, new in swaps:
         assert old in text, f"the page's commands have no {old!r} any more"
-        text = text.replace(old, new or free_port())
+        text = text.replace(old, new or str(free_port()))
     return text
 
 

@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
+
+from tests.servers.ports import free_port
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "postgres.sh"
 PATIENT_S = 240.0  # a machine may be busy
@@ -146,12 +147,6 @@ def _answers(port):
             return answer.status == 200
     except (URLError, OSError):
         return False
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def until(holds, process, log):
